@@ -1,1 +1,3 @@
 //! runtime-tokio
+
+pub mod generated;
