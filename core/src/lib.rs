@@ -1,1 +1,39 @@
-//! core
+//! The core decides everything and touches nothing.
+//!
+//! It takes [`Input`]s, a [`Moment`] and a buffer, and appends [`Effect`]s. There is no clock in here, no disk, no
+//! network, no entropy and no order that depends on an address or a hash, so the same inputs at the same moments
+//! give the same effects, byte for byte, on every machine. Whatever the world must do is in the list of effects;
+//! whatever the world has done comes back in the list of inputs.
+//!
+//! The map, arrows pointing down only: `replica → {raft, state, wal}` · `state → command → {store, lease}` ·
+//! `query → {view, store}` · `watch → view` · `store → tree`. `raft` sees entries as bytes and never looks inside;
+//! `store` does not know that Raft exists; `watch` and `query` do not know the replica exists.
+#![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;
+
+pub mod config;
+pub mod effect;
+pub mod id;
+pub mod input;
+pub mod key;
+pub mod note;
+pub mod plant;
+pub mod refusal;
+pub mod rng;
+pub mod store;
+pub mod time;
+pub mod view;
+pub mod wal;
+
+pub use config::{Config, Member};
+pub use effect::{Effect, Effects, Outcome, Reply};
+pub use id::{ClusterId, MemberId, Ticket};
+pub use input::{Input, Order};
+pub use key::KeyRange;
+pub use note::Note;
+pub use plant::{Plant, Plants};
+pub use refusal::{Code, Refusal};
+pub use rng::Rng;
+pub use time::{Moment, Span};
+pub use view::{Edition, Standing, View};

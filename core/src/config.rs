@@ -1,0 +1,74 @@
+//! What a member is told once, at boot.
+use crate::{ClusterId, MemberId, Plants, Span};
+use alloc::{string::String, vec::Vec};
+
+/// One member of the cluster as the replicated state knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub id: MemberId,
+    /// Empty until the member has published itself.
+    pub name: String,
+    pub peer_urls: Vec<String>,
+    /// Empty until the member has published itself.
+    pub client_urls: Vec<String>,
+    pub is_learner: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This member, with the name and client URLs it will publish through the log.
+    pub me: Member,
+    pub cluster_id: ClusterId,
+    /// The members of a new cluster; looked at only when there is no log yet.
+    pub bootstrap: Vec<Member>,
+    /// A leader says that it is alive this often.
+    pub heartbeat_interval: Span,
+    /// A follower that heard no leader for one to two of these campaigns.
+    pub election_timeout: Span,
+    pub pre_vote: bool,
+    /// Largest marshalled request, in bytes, that is proposed.
+    pub max_request_bytes: usize,
+    /// Most operations in a transaction, per list.
+    pub max_txn_ops: usize,
+    /// Space the keyspace may take, in bytes; 0 means etcd's default of 2 GiB, negative means no limit.
+    pub quota_backend_bytes: i64,
+    /// A log segment is closed once it has grown to this many bytes.
+    pub segment_bytes: u64,
+    /// Most bytes of entries in one message to a peer.
+    pub max_message_bytes: usize,
+    /// Most append messages on their way to one peer.
+    pub max_inflight_messages: usize,
+    pub plants: Plants,
+}
+
+impl Config {
+    /// etcd's defaults (contract-semantics 0) for everything but identity.
+    pub fn new(me: Member, cluster_id: ClusterId, bootstrap: Vec<Member>) -> Config {
+        Config {
+            me,
+            cluster_id,
+            bootstrap,
+            heartbeat_interval: Span::millis(100),
+            election_timeout: Span::millis(1000),
+            pre_vote: true,
+            max_request_bytes: 1_572_864,
+            max_txn_ops: 128,
+            quota_backend_bytes: 0,
+            segment_bytes: 64_000_000,
+            max_message_bytes: 512 * 1024,
+            max_inflight_messages: 512,
+            plants: Plants::NONE,
+        }
+    }
+
+    /// How long a client's request may wait inside this member before it is told that it timed out.
+    pub fn request_timeout(&self) -> Span {
+        Span::secs(5) + self.election_timeout.times(2)
+    }
+
+    /// The shortest lease in seconds: one and a half election timeouts, rounded up.
+    pub fn lease_ttl_secs_min(&self) -> i64 {
+        let nanos = self.election_timeout.as_nanos().saturating_mul(3) / 2;
+        i64::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(i64::MAX)
+    }
+}

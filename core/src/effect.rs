@@ -1,0 +1,70 @@
+//! Everything that may go out. Start effects in the order given, finish them in any order, tell the core what finished.
+use crate::{Member, MemberId, Note, Refusal, Ticket, view::Edition, wal::SegmentName};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use bytes::Bytes;
+use detcd_proto::{etcdserverpb as pb, raftpb};
+
+#[derive(Debug)]
+pub enum Effect {
+    /// Append these bytes to this segment of the log (a new one if it is not the open one) and sync. One at a time:
+    /// the next is emitted after `Input::Persisted { upto }`.
+    Persist { segment: SegmentName, upto: u64, bytes: Bytes },
+    /// One message to a peer; may be lost. Sender and receiver stand in the message.
+    Send { to: MemberId, message: Box<raftpb::Message> },
+    /// The newest committed state, for everybody to read. Comes before the replies of the same turn.
+    Publish(Arc<Edition>),
+    /// The answer to whoever holds the ticket.
+    Reply { ticket: Ticket, outcome: Outcome },
+    /// Who the peers are from now on; this member is not among them.
+    Peers(Vec<Member>),
+    /// Worth telling a human.
+    Note(Note),
+}
+
+pub type Outcome = Result<Reply, Refusal>;
+
+/// What a client is told, header filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Put(pb::PutResponse),
+    DeleteRange(pb::DeleteRangeResponse),
+    Txn(pb::TxnResponse),
+    Compaction(pb::CompactionResponse),
+    LeaseGrant(pb::LeaseGrantResponse),
+    LeaseRevoke(pb::LeaseRevokeResponse),
+    Alarm(pb::AlarmResponse),
+    KeepAlive(pb::LeaseKeepAliveResponse),
+    TimeToLive(pb::LeaseTimeToLiveResponse),
+    /// The board's view is now new enough to answer from.
+    ReadPoint,
+    /// It is done and there is nothing to add.
+    Done,
+}
+
+/// The caller's buffer; the core only appends.
+#[derive(Debug, Default)]
+pub struct Effects(Vec<Effect>);
+
+impl Effects {
+    pub fn push(&mut self, effect: Effect) {
+        self.0.push(effect);
+    }
+    pub fn reply(&mut self, ticket: Ticket, outcome: Outcome) {
+        self.0.push(Effect::Reply { ticket, outcome });
+    }
+    pub fn note(&mut self, note: Note) {
+        self.0.push(Effect::Note(note));
+    }
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
+        self.0.drain(..)
+    }
+    pub fn iter(&self) -> impl Iterator<Item = &Effect> {
+        self.0.iter()
+    }
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,32 @@
+//! Everything that may come in: what clients want, what peers said, what the world has finished.
+use crate::{MemberId, Ticket};
+use alloc::boxed::Box;
+use detcd_proto::{etcdserverpb::InternalRaftRequest, raftpb};
+
+#[derive(Debug)]
+pub enum Input {
+    /// A client wants this in the log. Exactly one arm of the request is set; the core fills in the header's id.
+    Propose { ticket: Ticket, request: Box<InternalRaftRequest> },
+    /// A client wants to know a state that is at least as new as everything acknowledged before now.
+    ReadPoint { ticket: Ticket },
+    /// A client wants a lease renewed. Only a leader can.
+    KeepAlive { ticket: Ticket, lease: i64 },
+    /// A client asks how long a lease has left. Only a leader knows.
+    TimeToLive { ticket: Ticket, lease: i64, keys: bool },
+    /// The operator or the process itself wants something of this member.
+    Admin { ticket: Ticket, order: Order },
+    /// A peer said this.
+    Receive { from: MemberId, message: Box<raftpb::Message> },
+    /// A link to this peer stands.
+    Linked { peer: MemberId },
+    /// No link to this peer stands any more; what was on its way may be lost.
+    Lost { peer: MemberId },
+    /// Everything up to and including this write of ours survives power loss.
+    Persisted { upto: u64 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Hand the lead to this member, or to the one best suited if none is named.
+    TransferLeadership { to: Option<MemberId> },
+}

@@ -1,0 +1,97 @@
+//! What is worth telling a human, typed. Logs, golden plays and traces print it; nothing decides by it.
+use crate::{ClusterId, MemberId};
+use alloc::string::String;
+use core::fmt;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A new cluster begins here, or an old log was read back.
+    Booted {
+        member: MemberId,
+        cluster: ClusterId,
+        term: u64,
+        last_index: u64,
+        commit: u64,
+    },
+    BecameFollower {
+        term: u64,
+        leader: Option<MemberId>,
+    },
+    BecamePreCandidate {
+        term: u64,
+    },
+    BecameCandidate {
+        term: u64,
+    },
+    BecameLeader {
+        term: u64,
+    },
+    /// This member hears a leader, or no longer does.
+    LeaderChanged {
+        leader: Option<MemberId>,
+        term: u64,
+    },
+    /// A leader that does not hear a quorum steps down.
+    QuorumLost {
+        term: u64,
+    },
+    TransferStarted {
+        to: MemberId,
+    },
+    TransferAborted {
+        to: MemberId,
+    },
+    MemberApplied {
+        member: MemberId,
+        name: String,
+    },
+    ClusterVersion {
+        version: String,
+    },
+    AlarmRaised {
+        member: MemberId,
+        alarm: i32,
+    },
+    AlarmCleared {
+        member: MemberId,
+        alarm: i32,
+    },
+    LeaseExpired {
+        lease: i64,
+    },
+    /// A peer's message was ignored, and why.
+    MessageRefused {
+        from: MemberId,
+        reason: &'static str,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = |leader: &Option<MemberId>| leader.unwrap_or_default();
+        match self {
+            Note::Booted { member, cluster, term, last_index, commit } => write!(
+                f,
+                "booted member={member} cluster={cluster} term={term} last-index={last_index} commit={commit}"
+            ),
+            Note::BecameFollower { term, leader } => {
+                write!(f, "became follower term={term} leader={}", who(leader))
+            }
+            Note::BecamePreCandidate { term } => write!(f, "became pre-candidate term={term}"),
+            Note::BecameCandidate { term } => write!(f, "became candidate term={term}"),
+            Note::BecameLeader { term } => write!(f, "became leader term={term}"),
+            Note::LeaderChanged { leader, term } => {
+                write!(f, "leader changed leader={} term={term}", who(leader))
+            }
+            Note::QuorumLost { term } => write!(f, "quorum lost, stepping down term={term}"),
+            Note::TransferStarted { to } => write!(f, "leadership transfer started to={to}"),
+            Note::TransferAborted { to } => write!(f, "leadership transfer aborted to={to}"),
+            Note::MemberApplied { member, name } => write!(f, "member applied id={member} name={name}"),
+            Note::ClusterVersion { version } => write!(f, "cluster version {version}"),
+            Note::AlarmRaised { member, alarm } => write!(f, "alarm raised member={member} alarm={alarm}"),
+            Note::AlarmCleared { member, alarm } => write!(f, "alarm cleared member={member} alarm={alarm}"),
+            Note::LeaseExpired { lease } => write!(f, "lease expired id={lease:x}"),
+            Note::MessageRefused { from, reason } => write!(f, "message refused from={from} reason={reason}"),
+        }
+    }
+}

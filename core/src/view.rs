@@ -1,0 +1,35 @@
+//! Committed state as everybody outside the replica sees it: immutable, shared, cheap to clone.
+use crate::{Member, MemberId, store};
+use alloc::{string::String, sync::Arc, vec::Vec};
+use detcd_proto::etcdserverpb::AlarmMember;
+
+/// One state of the cluster's data, frozen. Reads and watches live off it and never make the core wait.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub keyspace: store::Keyspace,
+    /// Ascending by id.
+    pub members: Arc<Vec<Member>>,
+    /// Raised alarms, by member, then kind.
+    pub alarms: Arc<Vec<AlarmMember>>,
+    /// `X.Y.0`, once the leader has settled it.
+    pub cluster_version: Option<Arc<String>>,
+}
+
+/// Where this member stands in the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub leader: Option<MemberId>,
+    pub term: u64,
+    pub commit: u64,
+    pub applied: u64,
+    pub is_learner: bool,
+}
+
+/// A view, and the changes that led to it from the edition before.
+#[derive(Clone, Debug)]
+pub struct Edition {
+    pub view: View,
+    /// In order of revision, then sub-revision.
+    pub changes: Vec<store::Change>,
+    pub standing: Standing,
+}

@@ -1,0 +1,226 @@
+//! Reads segments back: every record that was ever synced, and nothing torn.
+#![deny(clippy::indexing_slicing)]
+use super::{
+    SegmentName,
+    frame::{self, Frame, Kind},
+};
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+use detcd_proto::{Message, etcdserverpb::Metadata, raftpb, walpb};
+
+/// What a log says, and where to go on writing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replayed {
+    pub metadata: Metadata,
+    /// All zero if none was written.
+    pub hard_state: raftpb::HardState,
+    /// Indices without a gap, beginning at 1.
+    pub entries: Vec<raftpb::Entry>,
+    /// Marks of checkpoints, in the order written; the first log has one at 0.
+    pub snapshots: Vec<walpb::Snapshot>,
+    pub tail: Tail,
+}
+
+/// The end of the last segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    pub segment: SegmentName,
+    /// Bytes up to here are whole records; what lies behind must be cut before anything is appended.
+    pub good_bytes: u64,
+    /// Bytes behind `good_bytes`, zeros of a preallocated file included.
+    pub extra_bytes: u64,
+    /// Behind the good bytes a record begins that was not written to its end.
+    pub torn: bool,
+    /// The running checksum at `good_bytes`.
+    pub crc: u32,
+}
+
+/// A log that cannot be trusted: more is wrong with it than a torn tail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    pub segment: SegmentName,
+    /// Where in the segment the first bad frame begins, in bytes.
+    pub offset: u64,
+    pub why: Why,
+}
+
+/// In etcd's words where it has some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    Crc,
+    /// A frame that cannot be read, with good log behind it or in a place that was synced.
+    Frame,
+    UnknownRecord(i64),
+    Decode(String),
+    MetadataConflict,
+    MetadataMissing,
+    SnapshotMissing,
+    /// Entries do not follow on each other.
+    Gap {
+        have: u64,
+        found: u64,
+    },
+    /// Segment files do not follow on each other.
+    SegmentMissing {
+        expected_seq: u64,
+    },
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.why {
+            Why::Crc => f.write_str("wal: crc mismatch"),
+            Why::Frame => f.write_str("wal: unreadable record"),
+            Why::UnknownRecord(kind) => write!(f, "unexpected block type {kind}"),
+            Why::Decode(error) => write!(f, "wal: undecodable record: {error}"),
+            Why::MetadataConflict => f.write_str("wal: conflicting metadata found"),
+            Why::MetadataMissing => f.write_str("wal: metadata not found"),
+            Why::SnapshotMissing => f.write_str("wal: snapshot not found"),
+            Why::Gap { have, found } => {
+                write!(f, "wal: slice bounds out of range, entry {found} follows entry {have}")
+            }
+            Why::SegmentMissing { expected_seq } => {
+                write!(f, "wal: file not found, segment {expected_seq:016x} is missing")
+            }
+        }?;
+        write!(f, " (segment {}, byte {})", self.segment, self.offset)
+    }
+}
+
+impl core::error::Error for Damage {}
+
+/// Feed it the segments in order, then `finish`.
+#[derive(Debug, Default)]
+pub struct Reader {
+    metadata: Option<Metadata>,
+    hard_state: raftpb::HardState,
+    entries: Vec<raftpb::Entry>,
+    snapshots: Vec<walpb::Snapshot>,
+    tail: Option<Tail>,
+    crc: u32,
+}
+
+impl Reader {
+    pub fn new() -> Reader {
+        Reader::default()
+    }
+
+    /// Reads one whole segment file. Only the last one may end in a torn record.
+    pub fn segment(&mut self, name: SegmentName, bytes: &[u8], is_last: bool) -> Result<(), Damage> {
+        if let Some(tail) = self.tail
+            && name.seq != tail.segment.seq + 1
+        {
+            let why = Why::SegmentMissing { expected_seq: tail.segment.seq + 1 };
+            return Err(Damage { segment: name, offset: 0, why });
+        }
+        let mut at = 0;
+        let mut torn = false;
+        loop {
+            let damage = |why| Damage { segment: name, offset: at as u64, why };
+            match frame::decode(bytes, at) {
+                Frame::End => break,
+                Frame::Broken { zero_sector } if zero_sector && is_last => {
+                    torn = true;
+                    break;
+                }
+                Frame::Broken { .. } => return Err(damage(Why::Frame)),
+                Frame::Record { record, next, zero_sector } => match self.record(record) {
+                    Ok(()) => at = next,
+                    Err(Why::Crc) if zero_sector && is_last => {
+                        torn = true;
+                        break;
+                    }
+                    Err(why) => return Err(damage(why)),
+                },
+            }
+        }
+        if at == 0 {
+            // A segment gets its name after its head is synced, so an empty one is no torn tail.
+            return Err(Damage { segment: name, offset: 0, why: Why::Frame });
+        }
+        self.tail = Some(Tail {
+            segment: name,
+            good_bytes: at as u64,
+            extra_bytes: (bytes.len() - at) as u64,
+            torn,
+            crc: self.crc,
+        });
+        Ok(())
+    }
+
+    pub fn finish(self) -> Result<Replayed, Damage> {
+        let tail = self.tail.unwrap_or_default();
+        let damage = |why| Damage { segment: tail.segment, offset: tail.good_bytes, why };
+        let metadata = self.metadata.ok_or_else(|| damage(Why::MetadataMissing))?;
+        if self.snapshots.is_empty() {
+            return Err(damage(Why::SnapshotMissing));
+        }
+        if let Some(first) = self.entries.first()
+            && first.index != 1
+        {
+            return Err(damage(Why::Gap { have: 0, found: first.index }));
+        }
+        Ok(Replayed {
+            metadata,
+            hard_state: self.hard_state,
+            entries: self.entries,
+            snapshots: self.snapshots,
+            tail,
+        })
+    }
+
+    fn record(&mut self, record: walpb::Record) -> Result<(), Why> {
+        let kind = Kind::of(record.r#type).ok_or(Why::UnknownRecord(record.r#type))?;
+        if kind == Kind::Crc {
+            if self.crc != 0 && self.crc != record.crc {
+                return Err(Why::Crc);
+            }
+            self.crc = record.crc;
+            return Ok(());
+        }
+        let data = record.data.unwrap_or_default();
+        let crc = frame::chain(self.crc, &data);
+        if crc != record.crc {
+            return Err(Why::Crc);
+        }
+        self.crc = crc;
+        let decode = |error: prost::DecodeError| Why::Decode(alloc::format!("{error}"));
+        // Decoded from a slice, so that each entry owns its bytes and does not keep the whole segment in memory.
+        match kind {
+            Kind::Metadata => self.metadata(Metadata::decode(&data[..]).map_err(decode)?),
+            Kind::Entry => self.entry(raftpb::Entry::decode(&data[..]).map_err(decode)?),
+            Kind::State => {
+                self.hard_state = raftpb::HardState::decode(&data[..]).map_err(decode)?;
+                Ok(())
+            }
+            Kind::Snapshot => {
+                self.snapshots.push(walpb::Snapshot::decode(&data[..]).map_err(decode)?);
+                Ok(())
+            }
+            Kind::Crc => Ok(()),
+        }
+    }
+
+    fn metadata(&mut self, found: Metadata) -> Result<(), Why> {
+        match &self.metadata {
+            Some(known) if *known != found => Err(Why::MetadataConflict),
+            _ => {
+                self.metadata = Some(found);
+                Ok(())
+            }
+        }
+    }
+
+    /// An entry at an index already read replaces it and everything behind it: the leader changed, and so did the log.
+    fn entry(&mut self, entry: raftpb::Entry) -> Result<(), Why> {
+        if let Some(first) = self.entries.first() {
+            let have = first.index + self.entries.len() as u64 - 1;
+            if entry.index > have + 1 || entry.index < first.index {
+                return Err(Why::Gap { have, found: entry.index });
+            }
+            self.entries.truncate((entry.index - first.index) as usize);
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+}
