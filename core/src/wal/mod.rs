@@ -12,3 +12,6 @@ mod writer;
 pub use reader::{Damage, Reader, Replayed, Tail};
 pub use segment::SegmentName;
 pub use writer::Writer;
+
+#[cfg(test)]
+mod tests;

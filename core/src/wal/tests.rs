@@ -1,0 +1,253 @@
+use super::{
+    frame::{self, Frame, Kind},
+    reader::Why,
+    *,
+};
+use alloc::{format, vec, vec::Vec};
+use detcd_proto::{etcdserverpb::Metadata, raftpb};
+use proptest::prelude::*;
+
+const META: Metadata = Metadata { node_id: 7, cluster_id: 9 };
+const BIG: u64 = 64_000_000;
+
+fn entry(index: u64, term: u64, size: usize) -> raftpb::Entry {
+    let data = (size > 0).then(|| vec![index as u8 | 1; size].into());
+    raftpb::Entry { index, term, data, ..Default::default() }
+}
+
+fn state(term: u64, commit: u64) -> raftpb::HardState {
+    raftpb::HardState { term, vote: 1, commit }
+}
+
+/// The segments as files: name and content, as a log writer would leave them.
+#[derive(Default)]
+struct Files(Vec<(SegmentName, Vec<u8>)>);
+
+impl Files {
+    fn write(&mut self, writer: &mut Writer) {
+        let Some((name, bytes)) = writer.take() else { return };
+        match self.0.last_mut() {
+            Some((open, content)) if *open == name => content.extend_from_slice(&bytes),
+            _ => self.0.push((name, bytes.to_vec())),
+        }
+    }
+
+    fn read(&self) -> Result<Replayed, Damage> {
+        let mut reader = Reader::new();
+        for (at, (name, content)) in self.0.iter().enumerate() {
+            reader.segment(*name, content, at + 1 == self.0.len())?;
+        }
+        reader.finish()
+    }
+}
+
+/// Twenty entries of 40 bytes, one write each, in one segment.
+fn twenty() -> Files {
+    let mut files = Files::default();
+    let mut writer = Writer::create(&META, BIG);
+    for index in 1..=20 {
+        writer.save(&[entry(index, 1, 40)], Some(&state(1, index - 1)));
+        files.write(&mut writer);
+    }
+    files
+}
+
+#[test]
+fn names_are_etcds() {
+    let name = SegmentName { seq: 0x1f, first_index: 0xabc };
+    assert_eq!(format!("{name}"), "000000000000001f-0000000000000abc.wal");
+    assert_eq!(SegmentName::parse(&name.file_name()), Some(name));
+    for bad in ["1f-abc.wal", "0.tmp", "000000000000001F-0000000000000abc.wal", "x.wal", ""] {
+        assert_eq!(SegmentName::parse(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn the_checksum_is_castagnolis_and_can_be_carried_on() {
+    assert_eq!(frame::chain(0, b"123456789"), 0xe306_9283);
+    assert_eq!(frame::chain(frame::chain(0, b"1234"), b"56789"), 0xe306_9283);
+}
+
+#[test]
+fn logs_of_real_members_are_read_and_written_again_byte_for_byte() {
+    let expected = include_str!("../../tests/data/wal/expected.txt");
+    let files: [(&str, &[u8]); 4] = [
+        ("3.4.23", include_bytes!("../../tests/data/wal/3.4.23.wal")),
+        ("3.5.1", include_bytes!("../../tests/data/wal/3.5.1.wal")),
+        ("3.7.1", include_bytes!("../../tests/data/wal/3.7.1.wal")),
+        ("3.7.1-snapcount20", include_bytes!("../../tests/data/wal/3.7.1-snapcount20.wal")),
+    ];
+    for (line, (version, content)) in expected.lines().zip(files) {
+        let fields: Vec<&str> = line.split(' ').collect();
+        assert_eq!(fields[0], version);
+        let number = |at: usize| fields[at].parse::<u64>().unwrap();
+        let mut reader = Reader::new();
+        reader.segment(SegmentName::default(), content, true).unwrap();
+        let log = reader.finish().unwrap();
+        assert_eq!((log.metadata.node_id, log.metadata.cluster_id), (number(1), number(2)), "{version}");
+        // It was asked before its last entries, those of users and roles among them.
+        assert!(log.entries.last().unwrap().index >= number(3), "{version}");
+        assert_eq!(log.hard_state.term, number(4), "{version}");
+        assert!(log.hard_state.commit <= log.entries.last().unwrap().index, "{version}");
+        assert!(!log.tail.torn);
+
+        let mut again = Vec::new();
+        let mut at = 0;
+        while let Frame::Record { record, next, .. } = frame::decode(content, at) {
+            let kind = Kind::of(record.r#type).unwrap();
+            frame::encode(kind, record.crc, record.data.as_deref(), &mut again);
+            at = next;
+        }
+        assert!(again == content[..at], "{version}: our frames differ from etcd's");
+        assert_eq!(at as u64, log.tail.good_bytes);
+    }
+}
+
+#[test]
+fn a_log_goes_on_behind_what_was_read() {
+    let mut files = twenty();
+    let log = files.read().unwrap();
+    assert_eq!((log.metadata, log.entries.len()), (META, 20));
+    assert_eq!(log.hard_state, state(1, 19));
+    let mut writer = Writer::resume(&log, BIG);
+    writer.save(&[entry(21, 2, 0)], Some(&state(2, 20)));
+    files.write(&mut writer);
+    let log = files.read().unwrap();
+    assert_eq!(log.entries.last(), Some(&entry(21, 2, 0)));
+    assert_eq!(log.hard_state, state(2, 20));
+}
+
+#[test]
+fn a_later_entry_replaces_the_tail() {
+    let mut files = twenty();
+    let mut writer = Writer::resume(&files.read().unwrap(), BIG);
+    writer.save(&[entry(15, 3, 8)], None);
+    files.write(&mut writer);
+    let log = files.read().unwrap();
+    assert_eq!(log.entries.len(), 15);
+    assert_eq!(log.entries[14], entry(15, 3, 8));
+}
+
+#[test]
+fn a_gap_is_damage() {
+    let mut files = twenty();
+    let mut writer = Writer::resume(&files.read().unwrap(), BIG);
+    writer.save(&[entry(22, 3, 8)], None);
+    files.write(&mut writer);
+    assert_eq!(files.read().unwrap_err().why, Why::Gap { have: 20, found: 22 });
+}
+
+#[test]
+fn segments_follow_on_each_other_and_carry_the_checksum_over() {
+    let mut files = Files::default();
+    let mut writer = Writer::create(&META, 300);
+    for index in 1..=20 {
+        writer.save(&[entry(index, 1, 40)], Some(&state(1, index - 1)));
+        files.write(&mut writer);
+        // A restart in between changes nothing.
+        let log = files.read().unwrap();
+        assert_eq!(log.entries.len() as u64, index);
+        if index % 3 == 0 {
+            writer = Writer::resume(&log, 300);
+        }
+    }
+    assert!(files.0.len() > 4);
+    for (seq, (name, _)) in files.0.iter().enumerate() {
+        assert_eq!(name.seq, seq as u64);
+    }
+    let (first_index, third) = (files.0[2].0.first_index, files.0.remove(2));
+    assert!(first_index > 1);
+    assert_eq!(files.read().unwrap_err().why, Why::SegmentMissing { expected_seq: 2 });
+    files.0.insert(2, third);
+    // A changed byte breaks the chain.
+    let second = &mut files.0[1].1;
+    let data = second.windows(8).position(|eight| eight.iter().all(|byte| *byte == eight[0] && *byte != 0));
+    second[data.unwrap()] ^= 1;
+    assert_eq!(files.read().unwrap_err().why, Why::Crc);
+}
+
+#[test]
+fn a_log_cut_anywhere_keeps_every_whole_record() {
+    let files = twenty();
+    let content = &files.0[0].1;
+    let mut ends = Vec::new();
+    let mut at = 0;
+    while let Frame::Record { next, .. } = frame::decode(content, at) {
+        ends.push(next);
+        at = next;
+    }
+    for cut in ends[2]..content.len() {
+        let mut reader = Reader::new();
+        reader.segment(SegmentName::default(), &content[..cut], true).unwrap();
+        let log = reader.finish().unwrap();
+        let whole = *ends.iter().filter(|end| **end <= cut).max().unwrap();
+        assert_eq!(log.tail.good_bytes, whole as u64, "cut at {cut}");
+        assert_eq!(log.tail.torn, whole != cut, "cut at {cut}");
+        // The same cut in a segment that was closed is no torn tail.
+        if whole != cut {
+            assert!(Reader::new().segment(SegmentName::default(), &content[..cut], false).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_sector_of_zeros_is_a_tear_and_a_flipped_bit_is_damage() {
+    let mut files = Files::default();
+    let mut writer = Writer::create(&META, BIG);
+    writer.save(&[entry(1, 1, 40)], None);
+    files.write(&mut writer);
+    let good = files.0[0].1.len();
+    writer.save(&[entry(2, 1, 3000)], None);
+    files.write(&mut writer);
+
+    files.0[0].1[1024..1536].fill(0);
+    let log = files.read().unwrap();
+    assert_eq!((log.entries.len(), log.tail.good_bytes, log.tail.torn), (1, good as u64, true));
+
+    files.0[0].1[1024..1536].fill(5);
+    let damage = files.read().unwrap_err();
+    assert_eq!((damage.offset, &damage.why), (good as u64, &Why::Crc));
+    assert_eq!(
+        format!("{damage}"),
+        format!("wal: crc mismatch (segment 0000000000000000-0000000000000000.wal, byte {good})")
+    );
+}
+
+#[test]
+fn members_do_not_share_a_log() {
+    let mut files = twenty();
+    let mut reader = Reader::new();
+    let (name, content) = files.0.remove(0);
+    reader.segment(name, &content, false).unwrap();
+    let mut other = Files::default();
+    other.write(&mut Writer::create(&Metadata { node_id: 8, cluster_id: 9 }, BIG));
+    let next = SegmentName { seq: 1, first_index: 21 };
+    // Its chain begins at zero, which a reader in the middle of a chain does not take either.
+    assert_eq!(reader.segment(next, &other.0[0].1, true).unwrap_err().why, Why::Crc);
+    assert_eq!(Reader::new().finish().unwrap_err().why, Why::MetadataMissing);
+}
+
+proptest! {
+    /// Hostile bytes are refused, never obeyed: no panic, no allocation by a length that is not there.
+    #[test]
+    fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let mut reader = Reader::new();
+        if reader.segment(SegmentName::default(), &bytes, true).is_ok() {
+            prop_assert!(reader.finish().is_err() || !bytes.is_empty());
+        }
+    }
+
+    /// One changed byte in the synced part is never taken for data.
+    #[test]
+    fn one_changed_byte_changes_no_record_silently(at in 0usize..1800, bit in 0u8..8) {
+        let mut files = twenty();
+        let before = files.read().unwrap();
+        let content = &mut files.0[0].1;
+        let at = at % content.len();
+        content[at] ^= 1 << bit;
+        if let Ok(after) = files.read() {
+            prop_assert!(after.entries.len() <= before.entries.len());
+            prop_assert_eq!(&after.entries[..], &before.entries[..after.entries.len()]);
+        }
+    }
+}
