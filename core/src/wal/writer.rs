@@ -49,7 +49,7 @@ impl Writer {
     pub fn resume(log: &Replayed, segment_bytes_max: u64) -> Writer {
         Writer {
             metadata: log.metadata.encode_to_vec(),
-            state: log.hard_state.clone(),
+            state: log.hard_state,
             last_index: log.entries.last().map_or(0, |entry| entry.index),
             segment: log.tail.segment,
             segment_bytes_max,
@@ -70,7 +70,7 @@ impl Writer {
         }
         if let Some(state) = state {
             self.message(Kind::State, state);
-            self.state = state.clone();
+            self.state = *state;
         }
     }
 
@@ -94,7 +94,7 @@ impl Writer {
     fn cut(&mut self) {
         self.segment = SegmentName { seq: self.segment.seq + 1, first_index: self.last_index + 1 };
         self.offset = 0;
-        let state = self.state.clone();
+        let state = self.state;
         self.head();
         self.message(Kind::State, &state);
     }
