@@ -9,7 +9,10 @@ use detcd_proto::{Message, authpb, healthpb, leasepb, mvccpb, snappb, walpb};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex digits"))
+        .collect()
 }
 
 /// `message` encodes to exactly `expected`, and these bytes decode to `message` again.
@@ -18,13 +21,13 @@ fn check<M: Message + Default + PartialEq + Debug>(message: M, expected: &str) {
     let expected = hex(expected);
     assert_eq!(message.encode_to_vec(), expected);
     assert_eq!(message.encoded_len(), expected.len());
-    assert_eq!(M::decode(expected.as_slice()).unwrap(), message);
+    assert_eq!(M::decode(expected.as_slice()).expect("decodes"), message);
 }
 
 /// `bytes` is not what we would write, but must be read as `message`.
 #[track_caller]
 fn reads<M: Message + Default + PartialEq + Debug>(bytes: &str, message: M) {
-    assert_eq!(M::decode(hex(bytes).as_slice()).unwrap(), message);
+    assert_eq!(M::decode(hex(bytes).as_slice()).expect("decodes"), message);
 }
 
 // proto2: scalars are always written, even when zero.
