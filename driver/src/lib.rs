@@ -1,9 +1,28 @@
 //! The driver carries effects out and brings their results back as inputs. Written once, against [`Runtime`]: the
 //! loop that is simulated is the loop that ships.
+//!
+//! Every task here has one mailbox and one await. `turn` calls the core, `perform` starts what it decided,
+//! `log_writer` and `peers` bring back what the world did, `gate` and `board` are the two sides of the counter that
+//! clients stand at, and `front` is what they can ask for there.
 #![forbid(unsafe_code)]
 
+mod board;
+mod front;
+mod gate;
+mod log_writer;
+mod mailbox;
+mod node;
+mod peers;
+mod perform;
+mod recovery;
 pub mod runtime;
+mod shutdown;
+mod telemetry;
+mod turn;
+mod versions;
 
+pub use front::health::Probe;
+pub use node::{Node, start};
 pub use runtime::{
     Arrival, CallFailed, Disk, Fault, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions,
 };

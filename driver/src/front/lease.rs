@@ -1,0 +1,105 @@
+//! Leases: grants and revokes go through the log; only the leader knows how long one has left, so renewals and
+//! questions are passed on to it. Source: contract-semantics 10.
+use super::answer;
+use crate::{CallFailed, Net, Node, PeerAnswer, PeerCall, Runtime};
+use detcd_core::{Input, Refusal, Span, quota};
+use detcd_proto::{
+    etcdserverpb::{
+        InternalRaftRequest, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest,
+        LeaseKeepAliveResponse, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse,
+        LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
+    },
+    leasepb::LeaseInternalRequest,
+};
+
+/// Between two attempts to reach a leader.
+const RETRY_PAUSE: Span = Span::millis(50);
+
+impl<R: Runtime> Node<R> {
+    pub async fn lease_grant(&self, request: LeaseGrantRequest) -> Result<LeaseGrantResponse, Refusal> {
+        self.admit()?;
+        self.fits(quota::GRANT_COST).await?;
+        let request = InternalRaftRequest { lease_grant: Some(request), ..Default::default() };
+        answer!(self.propose(request).await, LeaseGrant)
+    }
+
+    pub async fn lease_revoke(&self, request: LeaseRevokeRequest) -> Result<LeaseRevokeResponse, Refusal> {
+        self.admit()?;
+        let request = InternalRaftRequest { lease_revoke: Some(request), ..Default::default() };
+        answer!(self.propose(request).await, LeaseRevoke)
+    }
+
+    /// Renews one lease once. An unknown lease is answered with a TTL of 0.
+    pub async fn lease_keep_alive(
+        &self,
+        request: LeaseKeepAliveRequest,
+    ) -> Result<LeaseKeepAliveResponse, Refusal> {
+        self.admit()?;
+        let edition = self.latest();
+        let header = Some(self.header(&edition, edition.view.keyspace.revision()));
+        let ttl = match self.ask_leader(PeerCall::KeepAlive(request)).await? {
+            Some(PeerAnswer::KeepAlive(response)) => response.ttl,
+            _ => 0,
+        };
+        Ok(LeaseKeepAliveResponse { header, id: request.id, ttl })
+    }
+
+    /// How long a lease has left. An unknown lease is answered with a TTL of −1.
+    pub async fn lease_time_to_live(
+        &self,
+        request: LeaseTimeToLiveRequest,
+    ) -> Result<LeaseTimeToLiveResponse, Refusal> {
+        self.admit()?;
+        let call = LeaseInternalRequest { lease_time_to_live_request: Some(request) };
+        let response = match self.ask_leader(PeerCall::TimeToLive(call)).await? {
+            Some(PeerAnswer::TimeToLive(answer)) => answer.lease_time_to_live_response,
+            _ => None,
+        };
+        let unknown = LeaseTimeToLiveResponse { id: request.id, ttl: -1, ..Default::default() };
+        let edition = self.latest();
+        let header = Some(self.header(&edition, edition.view.keyspace.revision()));
+        Ok(LeaseTimeToLiveResponse { header, ..response.unwrap_or(unknown) })
+    }
+
+    pub async fn lease_leases(&self) -> Result<LeaseLeasesResponse, Refusal> {
+        self.admit()?;
+        Err(Refusal::NotBuilt("LeaseLeases"))
+    }
+
+    pub(super) async fn renew(&self, lease: i64) -> Result<LeaseKeepAliveResponse, Refusal> {
+        answer!(self.0.gate.ask(|ticket| Input::KeepAlive { ticket, lease }).await, KeepAlive)
+    }
+
+    pub(super) async fn remaining(&self, lease: i64, keys: bool) -> Result<LeaseTimeToLiveResponse, Refusal> {
+        answer!(self.0.gate.ask(|ticket| Input::TimeToLive { ticket, lease, keys }).await, TimeToLive)
+    }
+
+    /// Asks whoever leads, be it this member, until somebody answers or the request has waited long enough. Nothing
+    /// comes back for a lease that the leader does not know.
+    async fn ask_leader(&self, call: PeerCall) -> Result<Option<PeerAnswer>, Refusal> {
+        let rt = &self.0.rt;
+        let deadline = rt.now() + self.config().request_timeout();
+        loop {
+            let leader = self.latest().standing.leader;
+            if let Some(leader) = leader {
+                let answer = if leader == self.config().me.id {
+                    self.peer(call.clone()).await
+                } else {
+                    rt.net().call(leader, call.clone()).await
+                };
+                match answer {
+                    Ok(answer) => return Ok(Some(answer)),
+                    Err(CallFailed::NotFound) => return Ok(None),
+                    // Whoever was asked does not lead, or did not answer; the next attempt may do better.
+                    Err(CallFailed::TimedOut | CallFailed::Refused | CallFailed::Unreachable) => {}
+                }
+            }
+            if rt.now() >= deadline {
+                return Err(if leader.is_some() { Refusal::Timeout } else { Refusal::NoLeader });
+            }
+            if self.0.stopping.or_open(rt.sleep_until(rt.now() + RETRY_PAUSE)).await.is_none() {
+                return Err(Refusal::Stopped);
+            }
+        }
+    }
+}

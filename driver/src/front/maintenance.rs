@@ -1,0 +1,66 @@
+//! Status, alarms and checksums. Source: contract-semantics 13.
+use super::answer;
+use crate::{Node, Runtime};
+use detcd_core::{Refusal, quota, version};
+use detcd_proto::etcdserverpb::{
+    AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse,
+    InternalRaftRequest, StatusResponse, alarm_request::AlarmAction,
+};
+
+impl<R: Runtime> Node<R> {
+    pub async fn status(&self) -> Result<StatusResponse, Refusal> {
+        let edition = self.latest();
+        let (view, standing) = (&edition.view, edition.standing);
+        let size = i64::try_from(view.keyspace.bytes_total()).unwrap_or(i64::MAX);
+        let no_leader = standing.leader.is_none().then(|| Refusal::NoLeader.to_string());
+        Ok(StatusResponse {
+            header: Some(self.header(&edition, view.keyspace.revision())),
+            version: version::SERVER.to_string(),
+            db_size: size,
+            leader: standing.leader.unwrap_or_default().0,
+            raft_index: standing.commit,
+            raft_term: standing.term,
+            raft_applied_index: standing.applied,
+            errors: no_leader.into_iter().chain(view.alarms.iter().map(alarm_text)).collect(),
+            db_size_in_use: size,
+            is_learner: standing.is_learner,
+            storage_version: self.storage_version().unwrap_or_default(),
+            db_size_quota: quota::effective(self.config().quota_backend_bytes),
+            downgrade_info: Some(DowngradeInfo::default()),
+        })
+    }
+
+    /// All actions go through the log, so they need a quorum.
+    pub async fn alarm(&self, request: AlarmRequest) -> Result<AlarmResponse, Refusal> {
+        self.admit()?;
+        if AlarmAction::try_from(request.action).is_err() {
+            return Err(Refusal::NotBuilt("an alarm action of this number"));
+        }
+        answer!(self.propose(InternalRaftRequest { alarm: Some(request), ..Default::default() }).await, Alarm)
+    }
+
+    pub async fn hash_kv(&self, _request: HashKvRequest) -> Result<HashKvResponse, Refusal> {
+        self.admit()?;
+        Err(Refusal::NotBuilt("HashKV"))
+    }
+
+    /// The version of the stored data's shape: it follows the cluster's.
+    pub(super) fn storage_version(&self) -> Option<String> {
+        let version = self.latest().view.cluster_version.clone()?;
+        (*version != version::CLUSTER_MIN.to_string()).then(|| version.to_string())
+    }
+}
+
+/// As Go prints the message, the blank at the end included.
+fn alarm_text(alarm: &AlarmMember) -> String {
+    let mut text = String::new();
+    if alarm.member_id != 0 {
+        text += &format!("memberID:{} ", alarm.member_id);
+    }
+    match AlarmType::try_from(alarm.alarm) {
+        Ok(AlarmType::None) => {}
+        Ok(kind) => text += &format!("alarm:{} ", kind.as_str_name()),
+        Err(_) => text += &format!("alarm:{} ", alarm.alarm),
+    }
+    text
+}

@@ -1,0 +1,140 @@
+//! Builds a member out of the core and a runtime, and is the handle by which everybody else talks to it.
+use crate::{
+    Fault, Level, Runtime, board::Board, gate::Gate, log_writer, mailbox::Mailbox, peers, perform::Hands,
+    recovery, shutdown::Latch, turn, versions,
+};
+use detcd_core::{Config, Edition, Effects, Input, Order, Outcome, Refusal, Replica, Reply};
+use detcd_proto::etcdserverpb as pb;
+use std::sync::Arc;
+
+/// Most inputs that wait for the core; peers have as much again.
+const INBOX_MAX: usize = 1 << 16;
+
+/// One running member. A cheap handle; its front methods (`front/`) are what the RPC services call.
+pub struct Node<R: Runtime>(pub(crate) Arc<Inner<R>>);
+
+pub(crate) struct Inner<R: Runtime> {
+    pub rt: R,
+    pub config: Config,
+    pub gate: Gate,
+    pub board: Board,
+    inbox: Mailbox<Input>,
+    pub stopping: Latch,
+    stopped: Latch,
+}
+
+impl<R: Runtime> Clone for Node<R> {
+    fn clone(&self) -> Self {
+        Node(self.0.clone())
+    }
+}
+
+/// Starts a member on what its disk holds, or as part of a new cluster if it holds nothing.
+///
+/// Answers when the log is read back; the member then joins the others on its own. A fault here is for the operator:
+/// the log is damaged, belongs to another member, or the disk does not work.
+pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> {
+    let (recovered, open) = match recovery::recover(&rt, config.plants).await? {
+        Some((replayed, open)) => {
+            let id = (replayed.metadata.node_id, replayed.metadata.cluster_id);
+            if id != (config.me.id.0, config.cluster_id.0) {
+                return Err(Fault(format!(
+                    "the log belongs to member {:x} of cluster {:x}, not to {} of {}",
+                    id.0, id.1, config.me.id, config.cluster_id
+                )));
+            }
+            (Some(replayed), Some(open))
+        }
+        None => (None, None),
+    };
+    let mut effects = Effects::default();
+    let replica = Replica::boot(config.clone(), recovered, rt.entropy(), rt.now(), &mut effects);
+
+    let inbox = Mailbox::bounded(INBOX_MAX);
+    let node = Node(Arc::new(Inner {
+        rt: rt.clone(),
+        config,
+        gate: Gate::new(inbox.clone()),
+        board: Board::new(replica.edition()),
+        inbox: inbox.clone(),
+        stopping: Latch::default(),
+        stopped: Latch::default(),
+    }));
+    let hands = Hands {
+        rt: rt.clone(),
+        me: node.0.config.me.id,
+        log: Mailbox::bounded(1),
+        board: node.0.board.clone(),
+        gate: node.0.gate.clone(),
+        versions: Mailbox::bounded(1),
+        led: 0,
+    };
+    let ended = node.0.stopped.clone();
+    rt.spawn_pinned("log-writer", log_writer::run(rt.clone(), open, hands.log.clone(), inbox.clone(), ended));
+    rt.spawn("peers", peers::listen(rt.clone(), inbox.clone(), node.0.stopping.clone()));
+    rt.spawn("versions", versions::run(node.clone(), hands.versions.clone()));
+    rt.spawn("turns", turn::run(replica, effects, inbox, hands));
+    Ok(node)
+}
+
+impl<R: Runtime> Node<R> {
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The newest committed state this member knows, and where it stands.
+    pub fn latest(&self) -> Arc<Edition> {
+        self.0.board.latest()
+    }
+
+    /// Waits until this member has published its name through the log: from then on it serves.
+    pub async fn ready(&self) {
+        let me = &self.0.config.me;
+        let published = |edition: &Edition| {
+            edition.view.members.iter().any(|member| {
+                member.id == me.id && member.name == me.name && member.client_urls == me.client_urls
+            })
+        };
+        self.0.board.until(published).await;
+    }
+
+    /// Hands the lead over if this member has it, refuses what still waits, and ends when the last write is on disk.
+    pub async fn stop(&self) {
+        let edition = self.latest();
+        let voters = edition.view.members.iter().filter(|member| !member.is_learner).count();
+        if edition.standing.leader == Some(self.0.config.me.id) && voters > 1 {
+            let order = Order::TransferLeadership { to: None };
+            if let Err(refusal) = self.0.gate.ask(|ticket| Input::Admin { ticket, order }).await {
+                self.0.rt.log(Level::Warn, format_args!("leadership transfer failed error=\"{refusal}\""));
+            }
+        }
+        self.0.gate.stop();
+        self.0.stopping.open();
+        self.0.inbox.close();
+        self.0.stopped.wait().await;
+    }
+
+    /// Proposes; the answer comes when this member has applied it.
+    pub(crate) async fn propose(&self, request: pb::InternalRaftRequest) -> Outcome {
+        let request = Box::new(request);
+        self.0.gate.ask(|ticket| Input::Propose { ticket, request }).await
+    }
+
+    /// Waits until the board shows a state that is at least as new as everything acknowledged before the call.
+    pub(crate) async fn read_point(&self) -> Result<(), Refusal> {
+        match self.0.gate.ask(|ticket| Input::ReadPoint { ticket }).await? {
+            Reply::ReadPoint => Ok(()),
+            other => unreachable!("a read point was answered with {other:?}"),
+        }
+    }
+
+    /// The stamp of an answer that this member makes on its own.
+    pub(crate) fn header(&self, edition: &Edition, revision: i64) -> pb::ResponseHeader {
+        pb::ResponseHeader {
+            cluster_id: self.0.config.cluster_id.0,
+            member_id: self.0.config.me.id.0,
+            revision,
+            raft_term: edition.standing.term,
+        }
+    }
+}

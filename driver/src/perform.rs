@@ -1,0 +1,46 @@
+//! Starts effects; never waits. Whatever must be known later comes back as an input.
+use crate::{Net, Runtime, board::Board, gate::Gate, log_writer::Write, mailbox::Mailbox, telemetry};
+use detcd_core::{Effect, MemberId};
+
+/// What the loop holds in its hands.
+pub struct Hands<R: Runtime> {
+    pub rt: R,
+    pub me: MemberId,
+    pub log: Mailbox<Write>,
+    pub board: Board,
+    pub gate: Gate,
+    /// Nudged when this member has become the leader.
+    pub versions: Mailbox<()>,
+    /// The term this member was last seen to lead.
+    pub led: u64,
+}
+
+impl<R: Runtime> Hands<R> {
+    pub fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist { segment, upto, bytes } => {
+                self.log.push(Write { segment, upto, bytes }).expect("the core keeps one write in flight");
+            }
+            Effect::Send { to: _, message } => self.rt.net().send(*message),
+            Effect::Publish(edition) => {
+                let standing = edition.standing;
+                if standing.leader == Some(self.me) && standing.term > self.led {
+                    self.led = standing.term;
+                    // Already nudged is as good.
+                    self.versions.push(()).ok();
+                }
+                self.board.publish(edition);
+            }
+            Effect::Reply { ticket, outcome } => self.gate.resolve(ticket, outcome),
+            Effect::Peers(peers) => self.rt.net().set_peers(&peers),
+            Effect::Note(note) => telemetry::tell(&self.rt, &note),
+        }
+    }
+
+    /// The member stops: nobody waits in vain, and the writers end when they have done what they were given.
+    pub fn put_down(self) {
+        self.gate.stop();
+        self.log.close();
+        self.versions.close();
+    }
+}

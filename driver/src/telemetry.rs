@@ -1,0 +1,27 @@
+//! Tells the operator what the core found worth telling.
+use crate::{Level, Runtime};
+use detcd_core::Note;
+
+pub fn tell<R: Runtime>(rt: &R, note: &Note) {
+    rt.log(level(note), format_args!("{note}"));
+}
+
+fn level(note: &Note) -> Level {
+    match note {
+        Note::Booted { .. }
+        | Note::BecameFollower { .. }
+        | Note::BecamePreCandidate { .. }
+        | Note::BecameCandidate { .. }
+        | Note::BecameLeader { .. }
+        | Note::LeaderChanged { .. }
+        | Note::TransferStarted { .. }
+        | Note::MemberApplied { .. }
+        | Note::ClusterVersion { .. } => Level::Info,
+        Note::QuorumLost { .. }
+        | Note::TransferAborted { .. }
+        | Note::AlarmRaised { .. }
+        | Note::AlarmCleared { .. }
+        | Note::MessageRefused { .. } => Level::Warn,
+        Note::LeaseExpired { .. } => Level::Debug,
+    }
+}
