@@ -55,6 +55,7 @@ pub trait Disk: Send + Sync + 'static {
     fn sync_dir(&self, folder: &str) -> impl Future<Output = io::Result<()>> + Send;
 }
 
+#[expect(clippy::len_without_is_empty, reason = "nobody asks the disk whether a file is empty")]
 pub trait File: Send + 'static {
     fn len(&mut self) -> impl Future<Output = io::Result<u64>> + Send;
     /// Up to `len` bytes from `offset`; fewer only at the end of the file.
@@ -83,6 +84,7 @@ pub trait Net: Send + Sync + 'static {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every arrival is a message; a box would cost each one")]
 pub enum Arrival {
     Message(raftpb::Message),
     Linked(MemberId),

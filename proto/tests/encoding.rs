@@ -385,3 +385,10 @@ fn broken_bytes_are_an_error() {
     assert!(pb::PutRequest::decode(hex("0a 05 6b").as_slice()).is_err());
     assert!(raftpb::Entry::decode(hex("08").as_slice()).is_err());
 }
+
+#[test]
+fn a_raft_entry_payload_stays_small() {
+    // Rare arms are boxed; a new unboxed one would be moved around with every put.
+    let size = size_of::<pb::InternalRaftRequest>();
+    assert!(size <= 900, "{size} bytes");
+}

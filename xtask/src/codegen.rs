@@ -143,3 +143,6 @@ fn rewrite_message(scope: &str, message: &mut DescriptorProto, always: &mut [(&s
         rewrite_message(&scope, nested, always);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,7 +202,7 @@ struct Declared {
 }
 
 fn declared(root: &Path) -> Result<BTreeMap<String, Declared>, Failure> {
-    let text = output(root, &["metadata", "--no-deps", "--format-version", "1"])?;
+    let text = output(root, &["metadata", "--locked", "--no-deps", "--format-version", "1"])?;
     let metadata: Value =
         serde_json::from_str(&text).map_err(|e| Failure::new(format!("cargo metadata: {e}")))?;
     let mut packages = BTreeMap::new();
@@ -220,7 +220,7 @@ fn declared(root: &Path) -> Result<BTreeMap<String, Declared>, Failure> {
 
 /// Names of every package below `rule.package` along `edges`.
 fn linked(root: &Path, rule: &Rule, edges: &str) -> Result<BTreeSet<String>, Failure> {
-    let mut args = vec!["tree", "--package", rule.package, "--edges", edges, "--prefix", "none"];
+    let mut args = vec!["tree", "--locked", "--package", rule.package, "--edges", edges, "--prefix", "none"];
     args.extend(["--format", "{p}"]);
     if rule.all_features {
         args.push("--all-features");

@@ -16,7 +16,7 @@ struct Step {
     run: Run,
 }
 
-/// Cheap ones first. None of them writes to the source tree.
+/// Cheap ones first. None of them writes to the source tree; `--locked` keeps cargo from repairing Cargo.lock.
 const VERIFY: &[Step] = &[
     Step { name: "fmt", run: |root| cargo(root, &["fmt", "--all", "--check"]) },
     Step { name: "tidy", run: tidy::run },
@@ -25,11 +25,14 @@ const VERIFY: &[Step] = &[
     Step { name: "core without std", run: core_without_std },
     Step {
         name: "clippy",
-        run: |root| cargo(root, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+        run: |root| {
+            cargo(root, &["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+        },
     },
 ];
 
-const TESTS: &[Step] = &[Step { name: "tests", run: |root| cargo(root, &["test", "--workspace"]) }];
+const TESTS: &[Step] =
+    &[Step { name: "tests", run: |root| cargo(root, &["test", "--locked", "--workspace"]) }];
 
 /// What a push must pass beyond `verify` and the tests.
 const SIMULATOR: &[Step] = &[];
@@ -105,7 +108,7 @@ fn core_without_std(root: &Path) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    cargo(root, &["check", "--package", "detcd-core", "--target", BARE_TARGET])
+    cargo(root, &["check", "--locked", "--package", "detcd-core", "--target", BARE_TARGET])
 }
 
 fn bare_target_installed() -> bool {
