@@ -1,3 +1,15 @@
-//! runtime-tokio
+//! The driver's ports on a real machine: tokio for tasks and sockets, ordinary files, etcd's peer protocol between
+//! members and gRPC for clients. Nothing is decided here: this crate carries bytes between the world and the driver.
 
+pub mod clock;
+pub mod disk;
 pub mod generated;
+pub mod http;
+pub mod net;
+pub mod runtime;
+pub mod threads;
+
+pub use runtime::Tokio;
+
+#[cfg(test)]
+mod testing;

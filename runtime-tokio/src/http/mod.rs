@@ -1,0 +1,2 @@
+//! HTTP on the client port: sniffing, health and version.
+pub mod answer;

@@ -1,0 +1,304 @@
+use super::*;
+use crate::threads::Reactors;
+use bytes::Bytes;
+use detcd_driver::{Net as _, Versions};
+use detcd_proto::{etcdserverpb as pb, leasepb, raftpb::MessageType};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http_body_util::BodyExt as _;
+use std::{net::SocketAddr, time::Instant};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
+
+const CLUSTER: ClusterId = ClusterId(0xc1);
+
+#[derive(Clone)]
+struct Front(Vec<Member>);
+
+impl PeerFront for Front {
+    fn members(&self) -> Vec<Member> {
+        self.0.clone()
+    }
+
+    async fn call(&self, call: PeerCall) -> Result<PeerAnswer, CallFailed> {
+        match call {
+            PeerCall::Version => Ok(PeerAnswer::Version(Versions {
+                server: "3.7.1".into(),
+                cluster: "3.7.0".into(),
+                storage: "3.7.0".into(),
+            })),
+            PeerCall::KeepAlive(pb::LeaseKeepAliveRequest { id: 1 }) => {
+                Ok(PeerAnswer::KeepAlive(pb::LeaseKeepAliveResponse { id: 1, ttl: 9, ..Default::default() }))
+            }
+            PeerCall::KeepAlive(pb::LeaseKeepAliveRequest { id: 2 }) => Err(CallFailed::TimedOut),
+            PeerCall::KeepAlive(_) => Err(CallFailed::NotFound),
+            PeerCall::TimeToLive(_) => Err(CallFailed::Refused),
+        }
+    }
+}
+
+/// One member's links on loopback.
+struct Node {
+    net: Net,
+    stop: watch::Sender<bool>,
+    address: SocketAddr,
+}
+
+fn member(id: u64, address: SocketAddr) -> Member {
+    Member {
+        id: MemberId(id),
+        name: format!("m{id}"),
+        peer_urls: vec![format!("http://{address}")],
+        client_urls: vec![],
+        is_learner: false,
+    }
+}
+
+async fn listen() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+fn start(id: u64, cluster: ClusterId, listener: TcpListener) -> Node {
+    let address = listener.local_addr().unwrap();
+    let identity = Identity { member: MemberId(id), cluster, peer_urls: vec![format!("http://{address}")] };
+    let net = Net::new(identity, Duration::from_secs(2), Handle::current());
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(serve(listener, net.clone(), Front(vec![member(id, address)]), stopped));
+    Node { net, stop, address }
+}
+
+async fn cluster(ids: &[u64]) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for id in ids {
+        nodes.push(start(*id, CLUSTER, listen().await));
+    }
+    let members: Vec<Member> = nodes.iter().zip(ids).map(|(node, id)| member(*id, node.address)).collect();
+    for node in &nodes {
+        node.net.set_peers(&members);
+    }
+    nodes
+}
+
+fn message(kind: MessageType, from: u64, to: u64, term: u64) -> raftpb::Message {
+    raftpb::Message { r#type: kind.into(), from, to, term, ..Default::default() }
+}
+
+async fn next(net: &Net) -> Arrival {
+    timeout(Duration::from_secs(10), net.recv()).await.expect("something arrives in time")
+}
+
+async fn next_message(net: &Net) -> raftpb::Message {
+    loop {
+        if let Arrival::Message(message) = next(net).await {
+            return message;
+        }
+    }
+}
+
+#[tokio::test]
+async fn peers_link_up_and_messages_go_both_ways() {
+    let nodes = cluster(&[1, 2, 3]).await;
+    for (from, to) in [(0, 1), (1, 0), (2, 0), (1, 2)] {
+        let (sender, receiver) = (from as u64 + 1, to as u64 + 1);
+        for term in 1..=20 {
+            let kind = if term % 2 == 0 { MessageType::MsgApp } else { MessageType::MsgVote };
+            nodes[from].net.send(message(kind, sender, receiver, term));
+        }
+        let mut terms = Vec::new();
+        for _ in 1..=20 {
+            let got = next_message(&nodes[to].net).await;
+            assert_eq!((got.from, got.to), (sender, receiver));
+            terms.push(got.term);
+        }
+        // Two streams and the posts may overtake each other.
+        terms.sort_unstable();
+        assert_eq!(terms, (1..=20).collect::<Vec<u64>>());
+    }
+    nodes.iter().for_each(|node| node.net.shutdown());
+}
+
+#[tokio::test]
+async fn links_are_reported_when_they_come_and_when_they_go() {
+    let nodes = cluster(&[1, 2]).await;
+    assert!(matches!(next(&nodes[0].net).await, Arrival::Linked(MemberId(2))));
+    assert!(matches!(next(&nodes[1].net).await, Arrival::Linked(MemberId(1))));
+    nodes[1].stop.send(true).unwrap();
+    nodes[1].net.shutdown();
+    assert!(matches!(next(&nodes[0].net).await, Arrival::Lost(MemberId(2))));
+    // It comes back on the same address.
+    let again = loop {
+        match TcpListener::bind(nodes[1].address).await {
+            Ok(listener) => break listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    let back = start(2, CLUSTER, again);
+    back.net.set_peers(&[member(1, nodes[0].address), member(2, back.address)]);
+    assert!(matches!(next(&nodes[0].net).await, Arrival::Linked(MemberId(2))));
+    nodes[0].net.shutdown();
+    back.net.shutdown();
+}
+
+#[tokio::test]
+async fn without_a_stream_messages_are_posted_and_without_a_peer_they_are_lost() {
+    let (one, two) = (start(1, CLUSTER, listen().await), start(2, CLUSTER, listen().await));
+    // Two does not know one, so it dials no stream and refuses ours; it still takes posts.
+    one.net.set_peers(&[member(2, two.address)]);
+    for term in 1..=10 {
+        one.net.send(message(MessageType::MsgApp, 1, 2, term));
+    }
+    let mut terms = Vec::new();
+    for _ in 1..=10 {
+        terms.push(next_message(&two.net).await.term);
+    }
+    terms.sort_unstable();
+    assert_eq!(terms, (1..=10).collect::<Vec<u64>>());
+
+    let nobody = member(3, listen().await.local_addr().unwrap());
+    one.net.set_peers(&[nobody]);
+    let begun = Instant::now();
+    for _ in 0..10_000 {
+        one.net.send(message(MessageType::MsgApp, 1, 3, 1));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "sending never waits");
+    assert!(matches!(next(&one.net).await, Arrival::Lost(MemberId(3))));
+    one.net.shutdown();
+}
+
+#[tokio::test]
+async fn a_full_stream_loses_messages_and_says_so() {
+    let nodes = cluster(&[1, 2]).await;
+    assert!(matches!(next(&nodes[0].net).await, Arrival::Linked(MemberId(2))));
+    // Nobody takes what arrives at the other end, so everything between fills up.
+    let data = Bytes::from(vec![7; 64 * 1024]);
+    let mut full = message(MessageType::MsgApp, 1, 2, 1);
+    full.entries.push(raftpb::Entry { r#type: 0, term: 1, index: 1, data: Some(data) });
+    let flood = async {
+        loop {
+            for _ in 0..2_000 {
+                nodes[0].net.send(full.clone());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let told = async {
+        loop {
+            if let Arrival::Lost(MemberId(2)) = next(&nodes[0].net).await {
+                return;
+            }
+        }
+    };
+    tokio::select! { () = flood => {}, () = told => {} }
+    assert!(
+        matches!(next(&nodes[0].net).await, Arrival::Linked(MemberId(2))),
+        "the link itself still stands"
+    );
+    nodes.iter().for_each(|node| node.net.shutdown());
+}
+
+async fn ask(
+    node: &Node,
+    us: &Identity,
+    method: Method,
+    path: &str,
+    extra: &[(HeaderName, HeaderValue)],
+    body: &[u8],
+) -> (StatusCode, String) {
+    let url = format!("http://{}", node.address);
+    let mut connection = client::Connection::open(&url, Duration::from_secs(2)).await.unwrap();
+    let body = Bytes::copy_from_slice(body);
+    let answer = connection.ask(us, method, path, extra, body, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(answer.headers()["x-etcd-cluster-id"], "c1");
+    let status = answer.status();
+    let text = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(text.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn strangers_and_mistakes_get_etcds_answers() {
+    let node = start(1, CLUSTER, listen().await);
+    node.net.set_peers(&[member(2, listen().await.local_addr().unwrap())]);
+    let us = Identity { member: MemberId(2), cluster: CLUSTER, peer_urls: vec![] };
+    let stranger = Identity { cluster: ClusterId(0xbad), ..us.clone() };
+    let to_one = [(headers::RAFT_TO, headers::hex(1))];
+    let said = async |us: &Identity, method, path: &str, extra: &[_], body: &[u8]| {
+        let (status, text) = ask(&node, us, method, path, extra, body).await;
+        (status.as_u16(), text)
+    };
+    let (get, post) = (Method::GET, Method::POST);
+    for (path, us, extra, wanted) in [
+        ("/raft/stream/msgapp/2", &stranger, &to_one[..], (412, "cluster ID mismatch\n")),
+        ("/raft/stream/msgapp/2", &us, &[], (412, "to field mismatch\n")),
+        ("/raft/stream/message/3", &us, &to_one[..], (404, "error sender not found\n")),
+        ("/raft/stream/message/zz", &us, &to_one[..], (404, "invalid from\n")),
+        ("/raft/stream/other/2", &us, &to_one[..], (404, "invalid path\n")),
+        ("/nothing", &us, &[], (404, "404 page not found\n")),
+        ("/raft", &us, &[], (405, "Method Not Allowed\n")),
+        ("/version", &us, &[], (200, r#"{"etcdserver":"3.7.1","etcdcluster":"3.7.0","storage":"3.7.0"}"#)),
+    ] {
+        let answer = said(us, get.clone(), path, extra, b"").await;
+        assert_eq!((answer.0, answer.1.as_str()), wanted, "GET {path}");
+    }
+    let astray = prost::Message::encode_to_vec(&message(MessageType::MsgVote, 2, 9, 1));
+    let one = prost::Message::encode_to_vec(&pb::LeaseKeepAliveRequest { id: 1 });
+    let two = prost::Message::encode_to_vec(&pb::LeaseKeepAliveRequest { id: 2 });
+    for (path, us, body, wanted) in [
+        ("/raft", &stranger, &astray[..], (412, "cluster ID mismatch\n")),
+        ("/raft", &us, &[0xff; 3][..], (400, "error unmarshalling raft message\n")),
+        ("/raft", &us, &astray[..], (403, "{\"message\":\"cannot process message to mismatch member\"}")),
+        ("/raft/stream/msgapp/2", &us, &[], (405, "Method Not Allowed\n")),
+        ("/leases", &us, &one[..], (200, "\u{10}\u{1}\u{18}\u{9}")),
+        ("/leases", &us, &[], (404, "lease not found\n")),
+        ("/leases", &us, &two[..], (408, "waiting for node to catch up its applied index has timed out\n")),
+        ("/leases/internal", &us, &[], (500, "not a primary lessor\n")),
+    ] {
+        let answer = said(us, post.clone(), path, &[], body).await;
+        assert_eq!((answer.0, answer.1.as_str()), wanted, "POST {path}");
+    }
+    let (_, probing) = said(&us, get.clone(), "/raft/probing", &[], b"").await;
+    assert!(probing.starts_with("{\"OK\":true,\"Now\":\"2") && probing.ends_with("Z\"}\n"), "{probing}");
+    let (_, list) = said(&us, get, "/members", &[], b"").await;
+    assert_eq!(list, format!("[{{\"id\":1,\"peerURLs\":[\"http://{}\"],\"name\":\"m1\"}}]\n", node.address));
+    node.net.shutdown();
+}
+
+#[tokio::test]
+async fn questions_to_a_peer_are_answered() {
+    let (one, two) = (start(1, CLUSTER, listen().await), start(2, CLUSTER, listen().await));
+    one.net.set_peers(&[member(2, two.address)]);
+    let ask = |call| one.net.call(MemberId(2), call);
+    let keep_alive = |id| PeerCall::KeepAlive(pb::LeaseKeepAliveRequest { id });
+    let Ok(PeerAnswer::Version(said)) = ask(PeerCall::Version).await else { panic!("no version") };
+    assert_eq!((said.server.as_str(), said.cluster.as_str()), ("3.7.1", "3.7.0"));
+    let Ok(PeerAnswer::KeepAlive(renewed)) = ask(keep_alive(1)).await else { panic!("no renewal") };
+    assert_eq!((renewed.id, renewed.ttl), (1, 9));
+    assert_eq!(ask(keep_alive(2)).await, Err(CallFailed::TimedOut));
+    assert_eq!(ask(keep_alive(3)).await, Err(CallFailed::NotFound));
+    let internal = PeerCall::TimeToLive(leasepb::LeaseInternalRequest::default());
+    assert_eq!(ask(internal).await, Err(CallFailed::Refused));
+    assert_eq!(one.net.call(MemberId(7), PeerCall::Version).await, Err(CallFailed::Unreachable));
+    two.stop.send(true).unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(ask(PeerCall::Version).await, Err(CallFailed::Unreachable));
+    one.net.shutdown();
+}
+
+/// The driver's threads have no sockets; only reactors do.
+#[test]
+fn links_work_from_threads_without_sockets() {
+    let reactors = Reactors::start(2).unwrap();
+    let (ready, node) = std::sync::mpsc::channel();
+    reactors.first().spawn(async move {
+        ready.send((start(1, CLUSTER, listen().await), start(2, CLUSTER, listen().await))).unwrap();
+    });
+    let (one, two) = node.recv().unwrap();
+    let (done, end) = std::sync::mpsc::channel();
+    crate::threads::pinned("driver", async move {
+        one.net.set_peers(&[member(2, two.address)]);
+        one.net.send(message(MessageType::MsgVote, 1, 2, 5));
+        assert_eq!(next_message(&two.net).await.term, 5);
+        assert!(one.net.call(MemberId(2), PeerCall::Version).await.is_ok());
+        one.net.shutdown();
+        done.send(()).unwrap();
+    })
+    .unwrap();
+    end.recv_timeout(Duration::from_secs(20)).expect("the other thread is done");
+}
