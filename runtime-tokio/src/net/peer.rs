@@ -54,13 +54,13 @@ enum Sent {
     Queued,
     /// The stream stands and cannot take it.
     Full,
-    NoStream(Message),
+    NoStream(Box<Message>),
 }
 
 impl Outgoing {
     fn send(&self, message: Message) -> Sent {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(attached) = slot.as_mut() else { return Sent::NoStream(message) };
+        let Some(attached) = slot.as_mut() else { return Sent::NoStream(Box::new(message)) };
         match attached.queue.try_send(message) {
             Ok(()) => {
                 attached.full_since = None;
@@ -75,7 +75,7 @@ impl Outgoing {
             }
             Err(TrySendError::Closed(message)) => {
                 *slot = None;
-                Sent::NoStream(message)
+                Sent::NoStream(Box::new(message))
             }
         }
     }
@@ -139,17 +139,16 @@ impl Peer {
     /// Never waits.
     pub fn send(&self, net: &Net, message: Message) {
         let rest = match message.r#type() {
-            MessageType::MsgApp => self.append.send(message),
-            _ => Sent::NoStream(message),
-        };
-        let rest = match rest {
-            Sent::NoStream(message) => self.message.send(message),
-            done => done,
+            MessageType::MsgApp => match self.append.send(message) {
+                Sent::NoStream(message) => self.message.send(*message),
+                done => done,
+            },
+            _ => self.message.send(message),
         };
         let dropped = match rest {
             Sent::Queued => false,
             Sent::Full => true,
-            Sent::NoStream(message) => self.post.try_send(message).is_err(),
+            Sent::NoStream(message) => self.post.try_send(*message).is_err(),
         };
         if dropped {
             self.dropped(net);

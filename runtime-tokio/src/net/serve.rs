@@ -108,7 +108,7 @@ async fn answer(
         _ => match path.strip_prefix("/raft/stream/") {
             Some(rest) => match stream(&net, rest, &request) {
                 Ok((peer, kind)) => return outflow(&net, peer, kind, cut),
-                Err(refusal) => refusal,
+                Err(refusal) => *refusal,
             },
             None => answer::not_found(),
         },
@@ -124,14 +124,15 @@ fn get(request: &Request<Incoming>) -> Option<Answer> {
 }
 
 /// Whose stream is asked for, if the asker may have it.
-fn stream(net: &Net, rest: &str, request: &Request<Incoming>) -> Result<(MemberId, Stream), Answer> {
+fn stream(net: &Net, rest: &str, request: &Request<Incoming>) -> Result<(MemberId, Stream), Box<Answer>> {
     if let Some(refusal) = get(request) {
-        return Err(refusal);
+        return Err(Box::new(refusal));
     }
+    let refuse = |status, why| Err(Box::new(text(status, why)));
     if let Some(why) = net.identity().mismatch(request.headers()) {
-        return Err(text(StatusCode::PRECONDITION_FAILED, why));
+        return refuse(StatusCode::PRECONDITION_FAILED, why);
     }
-    let not_found = |why| Err(text(StatusCode::NOT_FOUND, why));
+    let not_found = |why| refuse(StatusCode::NOT_FOUND, why);
     let Some((kind, from)) = rest.split_once('/') else { return not_found("invalid path") };
     let kind = match kind {
         "msgapp" => Stream::Append,
@@ -143,7 +144,7 @@ fn stream(net: &Net, rest: &str, request: &Request<Incoming>) -> Result<(MemberI
         return not_found("error sender not found");
     }
     if request.headers().get(RAFT_TO) != Some(&super::headers::hex(net.member().0)) {
-        return Err(text(StatusCode::PRECONDITION_FAILED, "to field mismatch"));
+        return refuse(StatusCode::PRECONDITION_FAILED, "to field mismatch");
     }
     Ok((MemberId(from), kind))
 }
