@@ -1,0 +1,221 @@
+//! How a disk fails: what power loss takes, what a failed sync drops, and the knobs that a nemesis turns.
+use super::{Content, Inode, Platter, SECTOR, Write};
+use crate::chance::{Dice, Latency};
+
+/// How this disk behaves at the moment. A nemesis turns the knobs; healing puts the defaults back.
+#[derive(Clone, Debug)]
+pub struct Knobs {
+    pub append: Latency,
+    /// From the call of a sync to the moment when the bytes are safe.
+    pub sync: Latency,
+    /// From that moment to the caller's learning of it.
+    pub answer: Latency,
+    /// Everything takes this many times as long.
+    pub slowness: u64,
+    /// No operation finishes before this moment of the world, in nanoseconds.
+    pub stuck_until_ns: u64,
+    /// So many thousandths of the syncs fail, and drop what they should have written.
+    pub sync_fails_permille: u64,
+    /// So many thousandths of the appends fail half-way.
+    pub append_fails_permille: u64,
+    /// No space left: every append fails half-way.
+    pub full: bool,
+}
+
+impl Default for Knobs {
+    fn default() -> Knobs {
+        Knobs {
+            append: Latency::new(5, 40, 5, 2_000),
+            sync: Latency::new(150, 1_500, 15, 40_000),
+            answer: Latency::new(2, 30, 5, 3_000),
+            slowness: 1,
+            stuck_until_ns: 0,
+            sync_fails_permille: 0,
+            append_fails_permille: 0,
+            full: false,
+        }
+    }
+}
+
+impl Knobs {
+    pub(super) fn append_ends(&self, now: u64, dice: &mut Dice) -> u64 {
+        (now + self.append.draw(dice) * self.slowness).max(self.stuck_until_ns)
+    }
+
+    /// When the bytes are safe, and when the caller learns of it.
+    pub(super) fn sync_ends(&self, now: u64, dice: &mut Dice) -> (u64, u64) {
+        let safe = (now + self.sync.draw(dice) * self.slowness).max(self.stuck_until_ns);
+        (safe, safe + self.answer.draw(dice) * self.slowness)
+    }
+}
+
+/// What power loss took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// Bytes that were appended and are gone, or hold something else.
+    pub bytes: u64,
+    /// Files that end in the middle of what was appended at once.
+    pub torn: u64,
+    /// Files that kept later sectors and lost earlier ones.
+    pub holed: u64,
+    /// Truncations that were forgotten.
+    pub truncates: u64,
+    /// Names that were new, changed or removed and are as before.
+    pub names: u64,
+}
+
+impl Platter {
+    /// The power goes. What was synced stays; for the rest, chance decides.
+    pub fn lose_power(&mut self, dice: &mut Dice) -> Loss {
+        let mut loss = Loss::default();
+        for content in &mut self.files {
+            content.lose_power(dice, &mut loss);
+        }
+        let changes = std::mem::take(&mut self.name_changes);
+        let survives = survivors(changes.len(), dice);
+        for (change, survives) in changes.iter().zip(survives) {
+            if survives {
+                change.apply(&mut self.durable_names);
+            } else {
+                loss.names += 1;
+            }
+        }
+        self.names = self.durable_names.clone();
+        loss
+    }
+
+    /// The process dies, the machine does not: the page cache stays, and of an append under way some part.
+    pub fn lose_process(&mut self, dice: &mut Dice) {
+        for content in &mut self.files {
+            let Some(from) = content.appending_from.take() else { continue };
+            let part = dice.below(content.cached.len() as u64 - from + 1);
+            if dice.coin() {
+                content.cut_last_append(from, part);
+            }
+        }
+    }
+
+    /// An append fails half-way: some prefix of it stays.
+    pub fn fail_append(&mut self, file: Inode, bytes: bytes::Bytes, dice: &mut Dice) {
+        let part = dice.index(bytes.len() + 1);
+        if part > 0 {
+            self.append(file, bytes.slice(..part));
+            self.appended(file);
+        }
+    }
+
+    /// A sync fails and drops the dirty pages: readers see what is on the disk, of which some part was written.
+    pub fn fail_sync(&mut self, file: Inode, dice: &mut Dice) -> Loss {
+        let mut loss = Loss::default();
+        self.files[file].lose_power(dice, &mut loss);
+        loss
+    }
+}
+
+/// Which of `n` changes to names survive: none, all, the first few, or any.
+fn survivors(n: usize, dice: &mut Dice) -> Vec<bool> {
+    if n == 0 {
+        return Vec::new();
+    }
+    match dice.weighted(&[30, 20, 30, 20]) {
+        0 => vec![false; n],
+        1 => vec![true; n],
+        2 => {
+            let kept = dice.index(n + 1);
+            (0..n).map(|i| i < kept).collect()
+        }
+        _ => (0..n).map(|_| dice.coin()).collect(),
+    }
+}
+
+impl Content {
+    fn lose_power(&mut self, dice: &mut Dice, loss: &mut Loss) {
+        self.appending_from = None;
+        if self.dirty.is_empty() {
+            return;
+        }
+        let dirty = std::mem::take(&mut self.dirty);
+        let whole = self.cached.clone();
+        match dice.weighted(&[25, 10, 40, 25]) {
+            0 => loss.truncates += truncates(&dirty),
+            1 => self.durable.clone_from(&whole),
+            2 => self.keep_prefix(&dirty, dice, loss),
+            _ => self.keep_sectors(&dirty, dice, loss),
+        }
+        let same = whole.iter().zip(&self.durable).filter(|(a, b)| a == b).count();
+        loss.bytes += (whole.len() - same) as u64;
+        self.cached.clone_from(&self.durable);
+    }
+
+    /// The first writes survive, the next one up to some byte or sector, the rest not at all.
+    fn keep_prefix(&mut self, dirty: &[Write], dice: &mut Dice, loss: &mut Loss) {
+        let kept = dice.index(dirty.len() + 1);
+        for write in &dirty[..kept] {
+            write.apply(&mut self.durable);
+        }
+        loss.truncates += truncates(&dirty[kept..]);
+        if let Some(Write::Append(bytes)) = dirty.get(kept) {
+            let from = self.durable.len();
+            let mut part = dice.index(bytes.len() + 1);
+            if dice.coin() {
+                // Disks write whole sectors.
+                part = ((from + part) / SECTOR * SECTOR).saturating_sub(from);
+            }
+            loss.torn += u64::from(part > 0 && part < bytes.len());
+            self.durable.extend_from_slice(&bytes[..part]);
+        }
+    }
+
+    /// The file has the length it had after some write; of the sectors that changed, any may have been written.
+    fn keep_sectors(&mut self, dirty: &[Write], dice: &mut Dice, loss: &mut Loss) {
+        let old = self.durable.clone();
+        let kept = 1 + dice.index(dirty.len());
+        let mut first_changed = old.len();
+        for write in &dirty[..kept] {
+            write.apply(&mut self.durable);
+            if let Write::Truncate(len) = write {
+                first_changed = first_changed.min(*len as usize);
+            }
+        }
+        loss.truncates += truncates(&dirty[kept..]);
+        let mut missing_before = false;
+        let mut sector = first_changed / SECTOR * SECTOR;
+        while sector < self.durable.len() {
+            let end = (sector + SECTOR).min(self.durable.len());
+            if dice.coin() {
+                // Not written: as it was before, zeros where there was nothing.
+                for (at, byte) in self.durable.iter_mut().enumerate().take(end).skip(sector) {
+                    *byte = old.get(at).copied().unwrap_or(0);
+                }
+                missing_before = true;
+            } else if missing_before {
+                loss.holed += 1;
+                missing_before = false;
+            }
+            sector = end;
+        }
+    }
+
+    /// Of the last append, which began at `from`, only `part` bytes were written.
+    fn cut_last_append(&mut self, from: u64, part: u64) {
+        let Some(Write::Append(bytes)) = self.dirty.last_mut() else { return };
+        bytes.truncate(part as usize);
+        self.cached.truncate((from + part) as usize);
+        if part == 0 {
+            self.dirty.pop();
+        }
+    }
+}
+
+impl Write {
+    fn apply(&self, to: &mut Vec<u8>) {
+        match self {
+            Write::Append(bytes) => to.extend_from_slice(bytes),
+            Write::Truncate(len) => to.truncate(*len as usize),
+        }
+    }
+}
+
+fn truncates(writes: &[Write]) -> u64 {
+    writes.iter().filter(|write| matches!(write, Write::Truncate(_))).count() as u64
+}

@@ -1,0 +1,217 @@
+//! A disk that forgets: what is durable and what only the page cache knows are two different things.
+//!
+//! - Appends and truncations show at once to whoever reads, and survive power loss only after `sync`. Without it they
+//!   may be lost, kept, cut anywhere, or kept in some sectors and not in others (`faults`).
+//! - A new name, a rename or a removal survives power loss only after `sync_dir` of the folder; a sync of the file
+//!   alone does not save its name.
+//! - A failed sync drops the dirty pages: a later sync that succeeds says nothing about them.
+//! - The death of a process loses nothing but the end of an append that was under way.
+//!
+//! Folders are no objects: the runtime that creates one makes it durable.
+mod faults;
+mod port;
+mod world;
+
+pub use faults::{Knobs, Loss};
+pub use port::{SimDisk, SimFile};
+
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// The unit that a disk writes whole or not at all, in bytes.
+pub const SECTOR: usize = 512;
+
+/// Names a file for as long as the run lasts, whatever it is called.
+pub type Inode = usize;
+
+#[derive(Clone, Debug)]
+enum Write {
+    Append(Bytes),
+    Truncate(u64),
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    /// What a reader sees.
+    cached: Vec<u8>,
+    /// What survives power loss for sure.
+    durable: Vec<u8>,
+    /// What lies between them, oldest first.
+    dirty: Vec<Write>,
+    /// An append whose caller has not been told yet: how long the file was before it.
+    appending_from: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+enum NameChange {
+    Create { name: String, inode: Inode },
+    Remove { name: String },
+    Rename { from: String, to: String, inode: Inode },
+}
+
+impl NameChange {
+    /// The folder whose sync makes the change durable.
+    fn folder(&self) -> &str {
+        match self {
+            NameChange::Create { name, .. } | NameChange::Remove { name } => folder_of(name),
+            NameChange::Rename { to, .. } => folder_of(to),
+        }
+    }
+
+    fn apply(&self, names: &mut BTreeMap<String, Inode>) {
+        match self {
+            NameChange::Create { name, inode } => {
+                names.insert(name.clone(), *inode);
+            }
+            NameChange::Remove { name } => {
+                names.remove(name);
+            }
+            NameChange::Rename { from, to, inode } => {
+                names.remove(from);
+                names.insert(to.clone(), *inode);
+            }
+        }
+    }
+}
+
+/// One member's disk. Lives outside the member and survives it.
+#[derive(Debug, Default)]
+pub struct Platter {
+    files: Vec<Content>,
+    names: BTreeMap<String, Inode>,
+    durable_names: BTreeMap<String, Inode>,
+    name_changes: Vec<NameChange>,
+    pub knobs: Knobs,
+}
+
+impl Platter {
+    /// The file of this name, created if it is not there.
+    pub fn open(&mut self, name: &str) -> Inode {
+        if let Some(&inode) = self.names.get(name) {
+            return inode;
+        }
+        let inode = self.files.len();
+        self.files.push(Content::default());
+        self.change_name(NameChange::Create { name: name.to_owned(), inode });
+        inode
+    }
+
+    pub fn exists(&self, name: &str) -> bool {
+        self.names.contains_key(name)
+    }
+
+    pub fn name_of(&self, inode: Inode) -> Option<&str> {
+        self.names.iter().find(|&(_, &i)| i == inode).map(|(name, _)| name.as_str())
+    }
+
+    /// The names in a folder, ascending, without the folder.
+    pub fn list(&self, folder: &str) -> Vec<String> {
+        self.names
+            .keys()
+            .filter(|name| folder_of(name) == folder)
+            .map(|name| name.rsplit('/').next().unwrap_or(name).to_owned())
+            .collect()
+    }
+
+    /// False if there is no such file.
+    pub fn rename(&mut self, from: &str, to: &str) -> bool {
+        let Some(&inode) = self.names.get(from) else { return false };
+        self.change_name(NameChange::Rename { from: from.to_owned(), to: to.to_owned(), inode });
+        true
+    }
+
+    /// False if there is no such file.
+    pub fn remove(&mut self, name: &str) -> bool {
+        if !self.names.contains_key(name) {
+            return false;
+        }
+        self.change_name(NameChange::Remove { name: name.to_owned() });
+        true
+    }
+
+    pub fn sync_dir(&mut self, folder: &str) {
+        let (done, left) =
+            std::mem::take(&mut self.name_changes).into_iter().partition(|change| change.folder() == folder);
+        let done: Vec<NameChange> = done;
+        for change in &done {
+            change.apply(&mut self.durable_names);
+        }
+        self.name_changes = left;
+    }
+
+    pub fn len(&self, file: Inode) -> u64 {
+        self.files[file].cached.len() as u64
+    }
+
+    pub fn read_at(&self, file: Inode, offset: u64, len: usize) -> Bytes {
+        let bytes = &self.files[file].cached;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let to = from.saturating_add(len).min(bytes.len());
+        Bytes::copy_from_slice(&bytes[from..to])
+    }
+
+    /// Begins an append; it ends with `appended`. A process that dies in between may leave a part of it.
+    pub fn append(&mut self, file: Inode, bytes: Bytes) {
+        let content = &mut self.files[file];
+        content.appending_from = Some(content.cached.len() as u64);
+        content.cached.extend_from_slice(&bytes);
+        content.dirty.push(Write::Append(bytes));
+    }
+
+    pub fn appended(&mut self, file: Inode) {
+        self.files[file].appending_from = None;
+    }
+
+    /// Shortens a file; a length beyond its end changes nothing.
+    pub fn truncate(&mut self, file: Inode, len: u64) {
+        let content = &mut self.files[file];
+        if len < content.cached.len() as u64 {
+            content.cached.truncate(len as usize);
+            content.dirty.push(Write::Truncate(len));
+        }
+    }
+
+    pub fn sync(&mut self, file: Inode) {
+        let content = &mut self.files[file];
+        for write in content.dirty.drain(..) {
+            match write {
+                Write::Append(bytes) => content.durable.extend_from_slice(&bytes),
+                Write::Truncate(len) => content.durable.truncate(len as usize),
+            }
+        }
+        debug_assert_eq!(content.durable, content.cached);
+    }
+
+    /// Bytes of this file that nobody has synced.
+    pub fn is_dirty(&self, file: Inode) -> bool {
+        !self.files[file].dirty.is_empty()
+    }
+
+    /// What power loss at this moment cannot take: names and contents of a folder's files, ascending by name.
+    pub fn durable<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8])> + 'a {
+        self.durable_names
+            .iter()
+            .filter(move |(name, _)| folder_of(name) == folder)
+            .map(|(name, &inode)| (name.as_str(), self.files[inode].durable.as_slice()))
+    }
+
+    /// What a process that starts now reads: names and contents of a folder's files, ascending by name.
+    pub fn cached<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8])> + 'a {
+        self.names
+            .iter()
+            .filter(move |(name, _)| folder_of(name) == folder)
+            .map(|(name, &inode)| (name.as_str(), self.files[inode].cached.as_slice()))
+    }
+
+    fn change_name(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.name_changes.push(change);
+    }
+}
+
+fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+#[cfg(test)]
+mod tests;

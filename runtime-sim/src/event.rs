@@ -1,0 +1,210 @@
+//! What can happen, in two forms: an [`Event`] is a line of the transcript, a [`Happening`] is what an observer is
+//! shown while it happens and may still be prevented.
+use crate::world::World;
+use detcd_proto::raftpb;
+use std::fmt;
+
+/// One line of the transcript. Members are slots, counted from 0 and printed from m1.
+#[derive(Clone, Copy, Debug, Hash)]
+pub enum Event<'a> {
+    Boot {
+        member: usize,
+        life: u64,
+    },
+    /// The process died; `power` says whether the machine went with it.
+    Died {
+        member: usize,
+        power: bool,
+    },
+    PowerLoss {
+        member: usize,
+        bytes: u64,
+        torn: u64,
+        holed: u64,
+        names: u64,
+    },
+    Halted {
+        member: usize,
+        why: &'a str,
+    },
+    Panicked {
+        member: usize,
+        what: &'a str,
+    },
+    Paused {
+        member: usize,
+    },
+    Resumed {
+        member: usize,
+    },
+    Send {
+        from: usize,
+        to: usize,
+        kind: i32,
+        term: u64,
+        index: u64,
+        bytes: u64,
+        sum: u64,
+    },
+    /// A message that nobody will get, and why.
+    Drop {
+        from: usize,
+        to: usize,
+        why: &'a str,
+    },
+    Deliver {
+        from: usize,
+        to: usize,
+        kind: i32,
+        sum: u64,
+    },
+    Link {
+        from: usize,
+        to: usize,
+        up: bool,
+    },
+    Append {
+        member: usize,
+        file: usize,
+        bytes: u64,
+        sum: u64,
+    },
+    Sync {
+        member: usize,
+        file: usize,
+        ok: bool,
+    },
+    Disk {
+        member: usize,
+        what: &'a str,
+        name: &'a str,
+    },
+    Note {
+        member: usize,
+        line: &'a str,
+    },
+    Client {
+        client: usize,
+        line: &'a str,
+    },
+    /// What the nemesis or a judge did.
+    Story {
+        line: &'a str,
+    },
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Event::Boot { member, life } => write!(f, "{} boots, life {life}", M(member)),
+            Event::Died { member, power: false } => write!(f, "{} dies", M(member)),
+            Event::Died { member, power: true } => write!(f, "{} dies with its machine", M(member)),
+            Event::PowerLoss { member, bytes, torn, holed, names } => write!(
+                f,
+                "{} lost unsynced: {bytes} bytes, {torn} files torn, {holed} with holes, {names} names",
+                M(member)
+            ),
+            Event::Halted { member, why } => write!(f, "{} halts: {why}", M(member)),
+            Event::Panicked { member, what } => write!(f, "{} panics: {what}", M(member)),
+            Event::Paused { member } => write!(f, "{} stands still", M(member)),
+            Event::Resumed { member } => write!(f, "{} goes on", M(member)),
+            Event::Send { from, to, kind, term, index, bytes, sum } => write!(
+                f,
+                "{} > {} {} term={term} index={index} bytes={bytes} sum={sum:016x}",
+                M(from),
+                M(to),
+                kind_name(kind)
+            ),
+            Event::Drop { from, to, why } => write!(f, "{} x {} {why}", M(from), M(to)),
+            Event::Deliver { from, to, kind, sum } => {
+                write!(f, "{} < {} {} sum={sum:016x}", M(to), M(from), kind_name(kind))
+            }
+            Event::Link { from, to, up } => {
+                write!(f, "{} - {} link {}", M(from), M(to), if up { "up" } else { "down" })
+            }
+            Event::Append { member, file, bytes, sum } => {
+                write!(f, "{} append file={file} bytes={bytes} sum={sum:016x}", M(member))
+            }
+            Event::Sync { member, file, ok } => {
+                write!(f, "{} sync file={file} {}", M(member), if ok { "ok" } else { "failed" })
+            }
+            Event::Disk { member, what, name } => write!(f, "{} {what} {name}", M(member)),
+            Event::Note { member, line } => write!(f, "{} note {line}", M(member)),
+            Event::Client { client, line } => write!(f, "c{client} {line}"),
+            Event::Story { line } => write!(f, "-- {line}"),
+        }
+    }
+}
+
+struct M(usize);
+
+impl fmt::Display for M {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m{}", self.0 + 1)
+    }
+}
+
+pub fn kind_name(kind: i32) -> &'static str {
+    raftpb::MessageType::try_from(kind).map_or("Msg?", |kind| kind.as_str_name())
+}
+
+/// What an observer is shown. It sees the moment before the effect is carried out: an observer that lets the member
+/// die here prevents it, unless the name says that it is done.
+#[derive(Clone, Copy, Debug)]
+pub enum Happening<'a> {
+    Booting {
+        member: usize,
+    },
+    /// The process is gone; `power` says whether the disk lost what was not synced.
+    Died {
+        member: usize,
+        power: bool,
+    },
+    Halted {
+        member: usize,
+        why: &'a str,
+    },
+    /// About to leave.
+    Sending {
+        from: usize,
+        to: usize,
+        message: &'a raftpb::Message,
+    },
+    /// About to arrive.
+    Delivering {
+        from: usize,
+        to: usize,
+        message: &'a raftpb::Message,
+    },
+    /// About to reach the page cache.
+    Appending {
+        member: usize,
+        name: &'a str,
+        bytes: &'a [u8],
+    },
+    SyncIssued {
+        member: usize,
+    },
+    /// It is durable, and the member has not been told.
+    Synced {
+        member: usize,
+        name: &'a str,
+    },
+    SyncFailed {
+        member: usize,
+    },
+    /// The client has not heard of it yet.
+    Answering {
+        member: usize,
+        write: bool,
+    },
+    Noted {
+        member: usize,
+        line: &'a str,
+    },
+}
+
+/// Sees everything that happens, in order, and may act at once: judges and the nemesis' traps.
+pub trait Observer: Send {
+    fn happened(&mut self, what: &Happening<'_>, world: &mut World);
+}

@@ -1,0 +1,275 @@
+//! The net as the driver sees it. Messages are encoded where they leave and decoded where they arrive, and a cut is
+//! felt at both ends.
+use crate::{
+    agenda::Due,
+    event::{Event, Happening},
+    task::answer,
+    transcript::Stir,
+    world::{Life, Slot, Stage, World},
+};
+use bytes::Bytes;
+use detcd_core::{Member, MemberId};
+use detcd_driver::{Arrival, CallFailed, Net, PeerAnswer, PeerCall};
+use detcd_proto::{Message as _, raftpb};
+use std::{
+    collections::VecDeque,
+    future::{pending, poll_fn},
+    sync::Arc,
+    task::{Poll, Waker},
+};
+
+/// So many arrivals wait for a member that does not take them; what comes then is lost, as in a full socket.
+const INBOX_MAX: usize = 4096;
+
+/// How long a peer waits for the answer to a call, in nanoseconds.
+const CALL_TIMEOUT_NS: u64 = 5_000_000_000;
+
+/// What has arrived at a member and was not taken yet.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    queue: VecDeque<Arrival>,
+    reader: Option<Waker>,
+}
+
+impl Inbox {
+    /// False: it was full.
+    fn push(&mut self, arrival: Arrival) -> bool {
+        if self.queue.len() >= INBOX_MAX {
+            return false;
+        }
+        self.queue.push_back(arrival);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        true
+    }
+}
+
+#[derive(Clone)]
+pub struct SimNet {
+    pub(crate) stage: Stage,
+    pub(crate) life: Arc<Life>,
+}
+
+impl Net for SimNet {
+    fn set_peers(&self, peers: &[Member]) {
+        self.stage.enter(|world| {
+            if world.is_alive(&self.life) {
+                let slots = peers.iter().filter_map(|peer| world.slot_of(peer.id)).collect();
+                world.link_peers(self.life.member, slots);
+            }
+        });
+    }
+
+    fn send(&self, message: raftpb::Message) {
+        self.stage.enter(|world| {
+            let from = self.life.member;
+            let Some(to) = world.slot_of(MemberId(message.to)) else { return };
+            if !world.is_alive(&self.life) {
+                return;
+            }
+            world.observe(&Happening::Sending { from, to, message: &message });
+            if world.is_alive(&self.life) {
+                world.send(from, to, &message);
+            }
+        });
+    }
+
+    async fn recv(&self) -> Arrival {
+        poll_fn(|cx| {
+            self.stage.enter(|world| {
+                if !world.is_alive(&self.life) {
+                    return Poll::Pending;
+                }
+                let inbox = world.inbox_mut(self.life.member);
+                match inbox.queue.pop_front() {
+                    Some(arrival) => Poll::Ready(arrival),
+                    None => {
+                        inbox.reader = Some(cx.waker().clone());
+                        Poll::Pending
+                    }
+                }
+            })
+        })
+        .await
+    }
+
+    async fn call(&self, to: MemberId, call: PeerCall) -> Result<PeerAnswer, CallFailed> {
+        let from = self.life.member;
+        let Some((to, deadline)) = self.stage.enter(|world| {
+            if !world.is_alive(&self.life) {
+                return None;
+            }
+            world.count("net: peer call");
+            Some((world.slot_of(to), world.now() + CALL_TIMEOUT_NS))
+        }) else {
+            return pending().await;
+        };
+        let Some(to) = to else { return Err(CallFailed::Unreachable) };
+        self.hop(from, to, deadline).await?;
+        let Some((serve, life)) = self.stage.enter(|world| world.server_of(to)) else {
+            return Err(CallFailed::Unreachable);
+        };
+        let (done, asked) = answer();
+        let back = SimNet { stage: self.stage.clone(), life: life.clone() };
+        self.stage.spawn_in(&life, "peer-call", async move {
+            let result = serve(call).await;
+            if back.hop(to, from, deadline).await.is_ok() {
+                done.give(result);
+            }
+        });
+        asked.until(&self.stage, deadline).await.unwrap_or(Err(CallFailed::Unreachable))
+    }
+}
+
+impl SimNet {
+    /// One way over a link; what is lost is noticed at the deadline only.
+    async fn hop(&self, from: Slot, to: Slot, deadline: u64) -> Result<(), CallFailed> {
+        let arrival = self.stage.enter(|world| {
+            let now = world.now();
+            let World { links, link_dice, .. } = world;
+            links.send(now, from, to, link_dice)[0]
+        });
+        if let Some(at) = arrival {
+            self.stage.nap_until(at.min(deadline)).await;
+            if at < deadline && self.stage.enter(|world| !world.links.is_cut(from, to)) {
+                return Ok(());
+            }
+        }
+        self.stage.nap_until(deadline).await;
+        Err(CallFailed::Unreachable)
+    }
+}
+
+impl World {
+    fn send(&mut self, from: Slot, to: Slot, message: &raftpb::Message) {
+        let now = self.now();
+        let bytes = Bytes::from(message.encode_to_vec());
+        let (kind, sum) = (message.r#type, Stir::of(&bytes));
+        self.record(&Event::Send {
+            from,
+            to,
+            kind,
+            term: message.term,
+            index: message.index,
+            bytes: bytes.len() as u64,
+            sum,
+        });
+        let World { links, link_dice, .. } = self;
+        let arrivals = links.send(now, from, to, link_dice);
+        if arrivals[0].is_none() {
+            let cut = self.links.is_cut(from, to);
+            self.record(&Event::Drop { from, to, why: if cut { "cut" } else { "lost" } });
+            self.count(if cut { "net: message cut off" } else { "net: message lost" });
+        }
+        self.count_many("net: message repeated", u64::from(arrivals[1].is_some()));
+        for at in arrivals.into_iter().flatten() {
+            let bytes = bytes.clone();
+            self.add(at, Due::Do(Box::new(move |world| world.deliver(from, to, kind, sum, bytes))));
+        }
+    }
+
+    fn deliver(&mut self, from: Slot, to: Slot, kind: i32, sum: u64, bytes: Bytes) {
+        if self.links.is_cut(from, to) || !self.is_up(to) {
+            self.record(&Event::Drop { from, to, why: "nobody there" });
+            self.count("net: message cut off in flight");
+            return;
+        }
+        let message = match raftpb::Message::decode(bytes) {
+            Ok(message) => message,
+            Err(error) => return self.trouble("wire", format!("a message cannot be read back: {error}")),
+        };
+        self.observe(&Happening::Delivering { from, to, message: &message });
+        if self.is_up(to) {
+            self.record(&Event::Deliver { from, to, kind, sum });
+            self.count("net: message delivered");
+            if !self.inbox_mut(to).push(Arrival::Message(message)) {
+                self.record(&Event::Drop { from, to, why: "inbox full" });
+                self.count("net: inbox full");
+            }
+        }
+    }
+
+    /// A member names its peers: links to the new ones come up if they can.
+    fn link_peers(&mut self, member: Slot, peers: Vec<Slot>) {
+        let old = self.set_peers_of(member, peers.clone());
+        for &peer in peers.iter().filter(|peer| !old.contains(peer)) {
+            self.link_later(member, peer);
+            if self.peers_of(peer).contains(&member) {
+                self.link_later(peer, member);
+            }
+        }
+    }
+
+    fn link_later(&mut self, at: Slot, peer: Slot) {
+        let life = self.life_of(at);
+        let delay = 200_000 + self.link_dice.below(2_000_000);
+        self.after(delay, move |world| {
+            let stands = world.life_of(at) == life
+                && world.is_up(at)
+                && world.is_up(peer)
+                && world.peers_of(at).contains(&peer)
+                && !world.links.is_cut(at, peer);
+            if stands {
+                world.tell_link(at, peer, true);
+            }
+        });
+    }
+
+    fn tell_link(&mut self, at: Slot, peer: Slot, up: bool) {
+        self.record(&Event::Link { from: at, to: peer, up });
+        let id = self.id_of(peer);
+        self.inbox_mut(at).push(if up { Arrival::Linked(id) } else { Arrival::Lost(id) });
+    }
+
+    /// Peers notice a death soon, late, or not at all (a half-open connection).
+    pub(crate) fn peer_died(&mut self, peer: Slot) {
+        for at in (0..self.len()).filter(|&at| at != peer) {
+            self.lose_link_later(at, peer);
+        }
+    }
+
+    fn lose_link_later(&mut self, at: Slot, peer: Slot) {
+        if self.link_dice.permille(250) {
+            self.count("net: half-open link");
+            return;
+        }
+        let life = self.life_of(at);
+        let delay = self.link_dice.below(300_000_000);
+        self.after(delay, move |world| {
+            if world.life_of(at) == life && world.is_up(at) && world.peers_of(at).contains(&peer) {
+                world.tell_link(at, peer, false);
+            }
+        });
+    }
+
+    /// Cuts one direction.
+    pub fn cut(&mut self, from: Slot, to: Slot) {
+        if !self.links.is_cut(from, to) {
+            self.record(&Event::Link { from, to, up: false });
+            self.lose_link_later(from, to);
+            self.lose_link_later(to, from);
+        }
+        self.links.cut(from, to);
+    }
+
+    /// Takes one reason for a cut away.
+    pub fn mend(&mut self, from: Slot, to: Slot) {
+        self.links.mend(from, to);
+        if !self.links.is_cut(from, to) {
+            self.link_later(from, to);
+        }
+    }
+
+    /// Every link is as good as at the beginning.
+    pub fn heal_links(&mut self) {
+        let cut: Vec<(Slot, Slot)> = (0..self.len())
+            .flat_map(|from| (0..self.len()).map(move |to| (from, to)))
+            .filter(|&(from, to)| self.links.is_cut(from, to))
+            .collect();
+        self.links.heal();
+        for (from, to) in cut {
+            self.link_later(from, to);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The driver's `Runtime` for one life of one simulated member.
+use crate::{
+    disk::SimDisk,
+    event::{Event, Happening},
+    net::SimNet,
+    world::{Life, Serve, Slot, Stage},
+};
+use detcd_core::Moment;
+use detcd_driver::{Fault, Level, Runtime};
+use std::{
+    fmt,
+    future::{Future, pending},
+    sync::Arc,
+};
+
+/// Where simulated wall clocks stand when a run begins: 2026-01-01, in nanoseconds since 1970.
+const WALL_ORIGIN_NS: u64 = 1_767_225_600_000_000_000;
+
+#[derive(Clone)]
+pub struct Sim {
+    stage: Stage,
+    life: Arc<Life>,
+    disk: SimDisk,
+    net: SimNet,
+}
+
+impl Sim {
+    pub(crate) fn new(stage: Stage, life: Arc<Life>) -> Sim {
+        let disk = SimDisk { stage: stage.clone(), life: life.clone() };
+        let net = SimNet { stage: stage.clone(), life: life.clone() };
+        Sim { stage, life, disk, net }
+    }
+
+    pub(crate) fn life(&self) -> Arc<Life> {
+        self.life.clone()
+    }
+
+    pub fn member(&self) -> Slot {
+        self.life.member
+    }
+
+    pub fn life_number(&self) -> u64 {
+        self.life.number
+    }
+
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Answers the calls of peers from now on.
+    pub fn serve_peers(&self, serve: Serve) {
+        self.stage.enter(|world| world.serve(&self.life, serve));
+    }
+}
+
+impl Runtime for Sim {
+    type Disk = SimDisk;
+    type Net = SimNet;
+
+    fn now(&self) -> Moment {
+        self.stage.enter(|world| world.clock_of(self.life.member).read(world.now()))
+    }
+
+    fn wall_nanos(&self) -> u64 {
+        self.stage
+            .enter(|world| WALL_ORIGIN_NS + world.clock_of(self.life.member).wall_offset_ns + world.now())
+    }
+
+    fn entropy(&self) -> u64 {
+        self.stage.enter(|world| world.draw_entropy())
+    }
+
+    async fn sleep_until(&self, at: Moment) {
+        let until = self.stage.enter(|world| world.clock_of(self.life.member).world_ns(at));
+        self.stage.nap_until(until).await;
+    }
+
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.stage.spawn_in(&self.life, name, task);
+    }
+
+    fn spawn_pinned(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.stage.spawn_in(&self.life, name, task);
+    }
+
+    fn disk(&self) -> &SimDisk {
+        &self.disk
+    }
+
+    fn net(&self) -> &SimNet {
+        &self.net
+    }
+
+    fn log(&self, level: Level, line: fmt::Arguments<'_>) {
+        // Formatted before the world is entered: the arguments may do anything.
+        let line = format!("{level:?} {line}");
+        self.stage.enter(|world| {
+            if world.is_alive(&self.life) {
+                let member = self.life.member;
+                world.record(&Event::Note { member, line: &line });
+                world.observe(&Happening::Noted { member, line: &line });
+            }
+        });
+    }
+
+    async fn halt(&self, why: Fault) {
+        self.stage.enter(|world| world.halt(&self.life, &why.0));
+        pending().await
+    }
+}
