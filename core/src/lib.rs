@@ -17,6 +17,7 @@ pub mod effect;
 pub mod id;
 pub mod input;
 pub mod key;
+pub mod lease;
 pub mod note;
 pub mod plant;
 pub mod quota;

@@ -1,5 +1,5 @@
 //! Committed state as everybody outside the replica sees it: immutable, shared, cheap to clone.
-use crate::{Member, MemberId, store};
+use crate::{Member, MemberId, lease, store};
 use alloc::{string::String, sync::Arc, vec::Vec};
 use detcd_proto::etcdserverpb::AlarmMember;
 
@@ -7,6 +7,7 @@ use detcd_proto::etcdserverpb::AlarmMember;
 #[derive(Clone, Debug)]
 pub struct View {
     pub keyspace: store::Keyspace,
+    pub leases: lease::Table,
     /// Ascending by id.
     pub members: Arc<Vec<Member>>,
     /// Raised alarms, by member, then kind.

@@ -23,7 +23,8 @@ impl Replica {
         let _rng = Rng::from_seed(seed);
         drop(recovered);
         let view = View {
-            keyspace: store::Keyspace,
+            keyspace: store::Keyspace::default(),
+            leases: crate::lease::Table::new(),
             members: Arc::new(config.bootstrap),
             alarms: Arc::default(),
             cluster_version: None,
