@@ -21,6 +21,7 @@ pub mod lease;
 pub mod note;
 pub mod plant;
 pub mod quota;
+pub mod raft;
 pub mod refusal;
 pub mod replica;
 pub mod rng;

@@ -1,6 +1,6 @@
 //! What is worth telling a human, typed. Logs, golden plays and traces print it; nothing decides by it.
 use crate::{ClusterId, MemberId};
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,22 @@ pub enum Note {
     /// A leader that does not hear a quorum steps down.
     QuorumLost {
         term: u64,
+    },
+    /// Who votes and who learns, from now on.
+    MembershipChanged {
+        voters: Vec<MemberId>,
+        voters_outgoing: Vec<MemberId>,
+        learners: Vec<MemberId>,
+    },
+    /// A peer needs entries from `next` on that this leader no longer holds.
+    SnapshotNeeded {
+        peer: MemberId,
+        next: u64,
+    },
+    /// What was committed is not in this member's log: its disk lost synced data.
+    LogTailLost {
+        commit: u64,
+        last_index: u64,
     },
     TransferStarted {
         to: MemberId,
@@ -84,6 +100,18 @@ impl fmt::Display for Note {
                 write!(f, "leader changed leader={} term={term}", who(leader))
             }
             Note::QuorumLost { term } => write!(f, "quorum lost, stepping down term={term}"),
+            Note::MembershipChanged { voters, voters_outgoing, learners } => {
+                f.write_str("switched to configuration")?;
+                write_ids(f, " voters", voters)?;
+                if !voters_outgoing.is_empty() {
+                    write_ids(f, " outgoing", voters_outgoing)?;
+                }
+                if learners.is_empty() { Ok(()) } else { write_ids(f, " learners", learners) }
+            }
+            Note::SnapshotNeeded { peer, next } => write!(f, "snapshot needed peer={peer} next={next}"),
+            Note::LogTailLost { commit, last_index } => {
+                write!(f, "the log ends before the commit index commit={commit} last-index={last_index}")
+            }
             Note::TransferStarted { to } => write!(f, "leadership transfer started to={to}"),
             Note::TransferAborted { to } => write!(f, "leadership transfer aborted to={to}"),
             Note::MemberApplied { member, name } => write!(f, "member applied id={member} name={name}"),
@@ -94,4 +122,12 @@ impl fmt::Display for Note {
             Note::MessageRefused { from, reason } => write!(f, "message refused from={from} reason={reason}"),
         }
     }
+}
+
+fn write_ids(f: &mut fmt::Formatter<'_>, name: &str, ids: &[MemberId]) -> fmt::Result {
+    write!(f, "{name}=(")?;
+    for (at, id) in ids.iter().enumerate() {
+        write!(f, "{}{id}", if at > 0 { " " } else { "" })?;
+    }
+    f.write_str(")")
 }

@@ -1,0 +1,48 @@
+//! The term a member lives in and the vote it gave there: the two things it must never forget.
+use super::{Raft, message};
+use crate::{MemberId, Moment, Note};
+use detcd_proto::raftpb::{Message, MessageType};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ballot {
+    pub term: u64,
+    /// Whom this member voted for in `term`.
+    pub vote: Option<MemberId>,
+}
+
+impl Raft {
+    /// Answers a candidate whose term is not below ours. Raft 5.2 and 5.4; pre-votes: Ongaro's thesis 9.6.
+    ///
+    /// A learner answers too: it may have been promoted without having heard of it yet.
+    pub(super) fn answer_candidate(&mut self, now: Moment, m: &Message, kind: MessageType) {
+        let candidate = MemberId(m.from);
+        let pre = kind == MessageType::MsgPreVote;
+        let answer = if pre { MessageType::MsgPreVoteResp } else { MessageType::MsgVoteResp };
+        let free = match self.ballot.vote {
+            Some(vote) => vote == candidate,
+            None => self.leader.is_none(),
+        };
+        let may = free || (pre && m.term > self.ballot.term);
+        if may && self.log.is_behind_or_equal(m.index, m.log_term) {
+            if !pre {
+                self.ballot.vote = Some(candidate);
+                self.restart_election_timer(now);
+            }
+            // A pre-vote is granted for the term it asks about, which is not ours.
+            self.send(Message { term: m.term, ..message::to(answer, candidate) });
+        } else {
+            let term = self.ballot.term;
+            self.send(Message { term, reject: true, ..message::to(answer, candidate) });
+        }
+    }
+
+    /// A follower that heard its leader within the last election timeout, and a leader, know of no reason for an
+    /// election: a member that was cut off must not topple a leader that works (thesis 4.2.3 and 6.2).
+    pub(super) fn has_working_leader(&self, now: Moment) -> bool {
+        self.leader.is_some() && (self.is_leader() || now - self.heard < self.settings.election_timeout)
+    }
+
+    pub(super) fn refuse(&mut self, from: MemberId, reason: &'static str) {
+        self.notes.push(Note::MessageRefused { from, reason });
+    }
+}

@@ -1,0 +1,128 @@
+//! What survives power loss, and what must wait until more does.
+//!
+//! One write at a time carries everything that is new: entries, and the ballot if it changed. The commit index rides
+//! along when a write goes out anyway and never causes one. Two rules follow:
+//!
+//! * No message leaves while the ballot it was made under is not durable. If the ballot moves on first, the message is
+//!   dropped: it spoke for a member that is no longer in that term.
+//! * Positions are kept as "the log is durable up to here", cut back whenever the log is. A write that finishes after
+//!   its entries were replaced therefore vouches only for those that still stand.
+use super::{Ballot, Log};
+use crate::{Plant, Plants};
+use alloc::vec::Vec;
+use detcd_proto::raftpb::{Entry, HardState, Message};
+
+/// Goes to disk as a whole, in this order: entries (they replace whatever has their index or a higher one), then the
+/// hard state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// Consecutive; given back to `Raft::persisted`.
+    pub number: u64,
+    pub entries: Vec<Entry>,
+    pub hard_state: Option<HardState>,
+}
+
+#[derive(Debug)]
+pub struct Durability {
+    plants: Plants,
+    /// The log is on disk up to here.
+    durable: u64,
+    /// The log was given to a write up to here; at least `durable`.
+    written: u64,
+    ballot_durable: Ballot,
+    ballot_written: Ballot,
+    commit_written: u64,
+    in_flight: Option<InFlight>,
+    writes: u64,
+    held: Vec<Message>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    /// The end of its entries that still stand.
+    upto: u64,
+    ballot: Ballot,
+}
+
+impl Durability {
+    /// Everything recovered is on disk, except a term that only the log proves.
+    pub fn recovered(plants: Plants, last_index: u64, ballot: Ballot, commit: u64) -> Durability {
+        Durability {
+            plants,
+            durable: last_index,
+            written: last_index,
+            ballot_durable: ballot,
+            ballot_written: ballot,
+            commit_written: commit,
+            in_flight: None,
+            writes: 0,
+            held: Vec::new(),
+        }
+    }
+
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// The log was cut back to `last_kept`.
+    pub fn truncated(&mut self, last_kept: u64) {
+        self.durable = self.durable.min(last_kept);
+        self.written = self.written.min(last_kept);
+        if let Some(write) = &mut self.in_flight {
+            write.upto = write.upto.min(last_kept);
+        }
+    }
+
+    pub fn ballot_is_durable(&self, ballot: Ballot) -> bool {
+        self.ballot_durable == ballot || self.plants.has(Plant::VoteNotPersisted)
+    }
+
+    /// Keeps a message until the ballot is durable.
+    pub fn hold(&mut self, message: Message) {
+        self.held.push(message);
+    }
+
+    pub fn drop_held(&mut self) {
+        self.held.clear();
+    }
+
+    /// The messages that no longer need to wait.
+    pub fn release(&mut self) -> Vec<Message> {
+        core::mem::take(&mut self.held)
+    }
+
+    pub fn take_write(&mut self, log: &Log, ballot: Ballot, commit: u64) -> Option<Write> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let forgets_votes = self.plants.has(Plant::VoteNotPersisted);
+        let ballot_news = ballot != self.ballot_written && !forgets_votes;
+        let entries = log.slice(self.written + 1, u64::MAX, u64::MAX);
+        if entries.is_empty() && !ballot_news {
+            return None;
+        }
+        let hard_state = (ballot_news || commit != self.commit_written).then(|| HardState {
+            term: ballot.term,
+            vote: if forgets_votes { 0 } else { ballot.vote.unwrap_or_default().0 },
+            commit,
+        });
+        self.written = log.last_index();
+        self.ballot_written = ballot;
+        self.commit_written = commit;
+        self.writes += 1;
+        self.in_flight = Some(InFlight { upto: self.written, ballot });
+        Some(Write { number: self.writes, entries, hard_state })
+    }
+
+    pub fn persisted(&mut self, number: u64) {
+        let write = self.in_flight.take().expect("only what was given out can be persisted");
+        assert_eq!(number, self.writes, "one write at a time");
+        self.durable = self.durable.max(write.upto);
+        self.ballot_durable = write.ballot;
+    }
+
+    pub fn check(&self, log: &Log) {
+        assert!(self.durable <= self.written, "durable before it was written");
+        assert!(self.written <= log.last_index(), "written beyond the log");
+    }
+}

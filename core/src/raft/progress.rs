@@ -1,0 +1,186 @@
+//! What a leader knows about one other member, and how it feeds it.
+//!
+//! Probe until a place is found where both logs agree: one message at a time. Then replicate: send ahead without
+//! waiting, up to a window. A member that lacks what this leader no longer holds waits for a snapshot.
+use super::{Log, message};
+use crate::MemberId;
+use alloc::collections::VecDeque;
+use detcd_proto::raftpb::{Message, MessageType};
+
+#[derive(Debug)]
+pub struct Progress {
+    /// Known to be durable there, and equal to ours.
+    pub matched: u64,
+    /// What is sent next.
+    pub next: u64,
+    pub mode: Mode,
+    /// Was heard since the last quorum check.
+    pub active: bool,
+    /// The commit index it learns from what was already sent.
+    told_commit: u64,
+    /// Something may be lost: send an append although there is nothing new, its answer will tell.
+    nudge: bool,
+    /// The latest read round it confirmed.
+    pub confirmed_round: u64,
+    /// The last index of each append under way, in order; only while replicating.
+    inflight: VecDeque<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `waiting`: a probe is under way, or was lost; the next answer of any kind resumes.
+    Probe {
+        waiting: bool,
+    },
+    Replicate,
+    /// It lacks entries at or below `behind`, which this leader no longer holds.
+    Snapshot {
+        behind: u64,
+    },
+}
+
+/// How much may be sent to one member.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub message_bytes: u64,
+    pub inflight_messages: usize,
+}
+
+/// What became of an attempt to send.
+pub enum Feed {
+    Send(Message),
+    Nothing,
+    /// What it needs lies below our log.
+    Missing {
+        next: u64,
+    },
+}
+
+impl Progress {
+    pub fn new(last_index: u64, active: bool) -> Progress {
+        Progress {
+            matched: 0,
+            next: last_index + 1,
+            mode: Mode::Probe { waiting: false },
+            active,
+            told_commit: 0,
+            nudge: true,
+            confirmed_round: 0,
+            inflight: VecDeque::new(),
+        }
+    }
+
+    /// It holds everything up to `index`. Answers whether that is news.
+    pub fn acknowledged(&mut self, index: u64) -> bool {
+        let news = index > self.matched;
+        self.matched = self.matched.max(index);
+        self.next = self.next.max(self.matched + 1);
+        match self.mode {
+            Mode::Replicate => {
+                while self.inflight.front().is_some_and(|last| *last <= index) {
+                    self.inflight.pop_front();
+                }
+            }
+            // The answer to an older message says nothing about where the logs part.
+            Mode::Probe { .. } if index == self.matched => self.enter_replicate(),
+            Mode::Probe { .. } => {}
+            Mode::Snapshot { behind } if self.matched >= behind => self.enter_replicate(),
+            Mode::Snapshot { .. } => {}
+        }
+        news
+    }
+
+    /// It refused what followed on `refused`; `try_at` is the last place that may match.
+    pub fn rejected(&mut self, refused: u64, try_at: u64) {
+        match self.mode {
+            // Old news: that index has been acknowledged since.
+            Mode::Replicate if refused <= self.matched => {}
+            Mode::Replicate => {
+                self.enter_probe();
+                self.next = (try_at + 1).min(self.next).max(self.matched + 1);
+            }
+            // Old news: this is not what the probe asked.
+            Mode::Probe { .. } | Mode::Snapshot { .. } if self.next != refused + 1 => {}
+            Mode::Probe { .. } | Mode::Snapshot { .. } => {
+                self.next = refused.min(try_at + 1).max(self.matched + 1);
+                self.mode = Mode::Probe { waiting: false };
+                self.nudge = true;
+            }
+        }
+    }
+
+    /// It lives: a lost message must not keep it waiting for ever.
+    pub fn answered_heartbeat(&mut self, last_index: u64) {
+        self.active = true;
+        if let Mode::Probe { waiting } = &mut self.mode {
+            *waiting = false;
+        }
+        if self.matched < last_index {
+            self.nudge = true;
+        }
+    }
+
+    /// What was sent may be lost: find out how far it got.
+    pub fn lost(&mut self) {
+        if self.mode == Mode::Replicate {
+            self.enter_probe();
+        }
+    }
+
+    fn enter_probe(&mut self) {
+        self.mode = Mode::Probe { waiting: false };
+        self.next = self.matched + 1;
+        self.told_commit = 0;
+        self.inflight.clear();
+        self.nudge = true;
+    }
+
+    fn enter_replicate(&mut self) {
+        self.mode = Mode::Replicate;
+        self.next = self.matched + 1;
+        self.inflight.clear();
+    }
+
+    /// Send something even if there is nothing new.
+    pub fn nudge(&mut self) {
+        self.nudge = true;
+    }
+
+    /// The next append to this member, if one is due now.
+    pub fn feed(&mut self, to: MemberId, log: &Log, commit: u64, limits: Limits) -> Feed {
+        let full = match self.mode {
+            Mode::Probe { waiting: true } | Mode::Snapshot { .. } => return Feed::Nothing,
+            Mode::Probe { waiting: false } => false,
+            Mode::Replicate => self.inflight.len() >= limits.inflight_messages,
+        };
+        let news = !full && self.next <= log.last_index();
+        let commit_news = commit.min(self.next - 1) > self.told_commit;
+        if !news && !commit_news && !self.nudge {
+            return Feed::Nothing;
+        }
+        let index = self.next - 1;
+        let Some(log_term) = log.term(index) else {
+            let next = self.next;
+            self.mode = Mode::Snapshot { behind: log.base_index() };
+            return Feed::Missing { next };
+        };
+        let entries =
+            if full { alloc::vec::Vec::new() } else { log.slice(self.next, u64::MAX, limits.message_bytes) };
+        let last = index + entries.len() as u64;
+        self.nudge = false;
+        self.told_commit = self.told_commit.max(commit.min(last));
+        match &mut self.mode {
+            Mode::Probe { waiting } => *waiting = true,
+            Mode::Replicate if last > index => {
+                self.next = last + 1;
+                self.inflight.push_back(last);
+            }
+            Mode::Replicate | Mode::Snapshot { .. } => {}
+        }
+        Feed::Send(Message { index, log_term, entries, commit, ..message::to(MessageType::MsgApp, to) })
+    }
+
+    pub fn inflight(&self) -> usize {
+        self.inflight.len()
+    }
+}
