@@ -5,3 +5,4 @@
 
 pub mod check;
 pub mod history;
+pub mod model;

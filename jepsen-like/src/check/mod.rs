@@ -1,6 +1,7 @@
 //! The judges. Each reads a history and nothing else.
 
 pub mod etcd;
+pub mod wgl;
 
 use std::fmt;
 

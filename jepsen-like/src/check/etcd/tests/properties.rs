@@ -1,0 +1,144 @@
+//! Random histories: the legal ones pass, the others are caught, and the general checker agrees.
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, RngSeed},
+};
+
+use super::play::{Bytes, Cast, FULL, PLAIN, perform};
+use crate::{
+    check::{
+        Verdict,
+        etcd::{Options, check, report},
+        wgl,
+    },
+    history::{History, KeyValue, Operation, Outcome, Response},
+    model,
+};
+
+fn config(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(20_261_123), ..Config::default() }
+}
+
+fn script(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Bytes>> {
+    vec(any::<Bytes>(), len)
+}
+
+fn options(cast: &Cast) -> Options {
+    Options { lease_expiry: cast.has_expiry, ..Options::default() }
+}
+
+/// Changes one number or value somewhere in one answer that the general checker looks at.
+fn tamper(history: &History, whom: usize, how: u8) -> Option<History> {
+    let mut ops: Vec<Operation> = history.ops().to_vec();
+    let answered: Vec<usize> = (0..ops.len())
+        .filter(|&id| ops[id].response().is_some() && !ops[id].request.is_serializable())
+        .collect();
+    let id = *answered.get(whom % answered.len().max(1))?;
+    let Outcome::Ok(response) = &mut ops[id].outcome else { return None };
+    tamper_response(response, how);
+    Some(ops.into_iter().collect()).filter(|tampered| tampered != history)
+}
+
+fn tamper_kv(kv: &mut KeyValue, how: u8) {
+    match how % 6 {
+        0 => kv.value = b"never written".to_vec(),
+        1 => kv.mod_revision -= 1,
+        2 => kv.create_revision -= 1,
+        3 => kv.version += 1,
+        4 => kv.value = if kv.value == b"x" { b"y".to_vec() } else { b"x".to_vec() },
+        _ => kv.lease += 1,
+    }
+}
+
+fn tamper_response(response: &mut Response, how: u8) {
+    let detail = how / 8;
+    match response {
+        Response::Range(range) => match how % 8 {
+            0 => range.revision += 1,
+            1 => range.revision -= 1,
+            2 => range.count += 1,
+            3 => range.more = !range.more,
+            4 => range.kvs.truncate(range.kvs.len().saturating_sub(1)),
+            _ => range.kvs.iter_mut().take(1).for_each(|kv| tamper_kv(kv, detail)),
+        },
+        Response::Put(put) => match how % 8 {
+            0..=2 => put.revision += 1,
+            3..=5 => put.revision -= 1,
+            6 => put.prev_kv = None,
+            _ => put.prev_kv.iter_mut().for_each(|kv| tamper_kv(kv, detail)),
+        },
+        Response::Delete(delete) => match how % 8 {
+            0 | 1 => delete.revision += 1,
+            2 | 3 => delete.revision -= 1,
+            4 => delete.deleted += 1,
+            5 => delete.deleted = 0,
+            _ => delete.prev_kvs.iter_mut().take(1).for_each(|kv| tamper_kv(kv, detail)),
+        },
+        Response::Txn(txn) => match how % 8 {
+            0 => txn.revision += 1,
+            1 => txn.revision -= 1,
+            2 => txn.succeeded = !txn.succeeded,
+            _ => txn.responses.iter_mut().take(1).for_each(|inner| tamper_response(inner, detail)),
+        },
+        Response::Compact { revision }
+        | Response::LeaseGrant { revision, .. }
+        | Response::LeaseRevoke { revision } => {
+            *revision += if how.is_multiple_of(2) { 1 } else { -1 };
+        }
+    }
+}
+
+fn general(history: &History) -> Verdict {
+    wgl::check(&model::etcd::Etcd, &model::etcd::calls(history), 200_000)
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn legal_histories_pass(script in script(1..80)) {
+        let history = perform(&FULL, &script);
+        let found = report(&history, &options(&FULL));
+        prop_assert!(found.verdict.is_ok(), "{:?}", found.verdict);
+        prop_assert_eq!(found.stats.ops as usize, history.len());
+    }
+
+    #[test]
+    fn legal_histories_with_repeated_values_pass(script in script(1..60)) {
+        let cast = Cast { has_unique_values: false, ..FULL };
+        let verdict = check(&perform(&cast, &script), &options(&cast));
+        prop_assert!(verdict.is_ok(), "{:?}", verdict);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(2_000))]
+
+    /// With nothing in the history that one of them knows less about, the two judges say the same.
+    #[test]
+    fn agrees_with_the_general_checker(script in script(1..10), whom: usize, how: u8) {
+        let history = perform(&PLAIN, &script);
+        prop_assert!(check(&history, &options(&PLAIN)).is_ok());
+        prop_assert!(general(&history).is_ok());
+        if let Some(tampered) = tamper(&history, whom, how) {
+            let (ours, theirs) = (check(&tampered, &options(&PLAIN)), general(&tampered));
+            if !matches!(theirs, Verdict::Unknown(_)) {
+                prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?}\n{:?}\n{:#?}", ours, theirs, tampered);
+            }
+        }
+    }
+
+    /// What is called illegal is illegal, also with leases, compactions and refusals.
+    #[test]
+    fn never_accuses_the_innocent(script in script(1..12), whom: usize, how: u8) {
+        let cast = Cast { keys: 2, has_serializable: false, has_expiry: false, ..FULL };
+        let history = perform(&cast, &script);
+        if let Some(tampered) = tamper(&history, whom, how)
+            && let Verdict::Illegal(violation) = check(&tampered, &options(&cast))
+        {
+            prop_assert!(!general(&tampered).is_ok(), "{violation}\n{tampered:#?}");
+        }
+    }
+}
