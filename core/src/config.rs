@@ -38,6 +38,8 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// Most append messages on their way to one peer.
     pub max_inflight_messages: usize,
+    /// How often an idle watcher that asked for it is told how far the store is; at least 100 ms.
+    pub watch_progress_interval: Span,
     pub plants: Plants,
 }
 
@@ -57,6 +59,7 @@ impl Config {
             segment_bytes: 64_000_000,
             max_message_bytes: 512 * 1024,
             max_inflight_messages: 512,
+            watch_progress_interval: Span::secs(600),
             plants: Plants::NONE,
         }
     }

@@ -30,6 +30,7 @@ pub mod time;
 pub mod version;
 pub mod view;
 pub mod wal;
+pub mod watch;
 
 pub use config::{Config, Member};
 pub use effect::{Effect, Effects, Outcome, Reply};

@@ -7,11 +7,13 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod fanout;
 mod front;
 mod gate;
 mod log_writer;
 mod mailbox;
 mod node;
+mod outbox;
 mod peers;
 mod perform;
 mod recovery;
@@ -21,7 +23,10 @@ mod telemetry;
 mod turn;
 mod versions;
 
-pub use front::health::Probe;
+pub use front::{
+    health::Probe,
+    watch::{WatchReplies, WatchRequests},
+};
 pub use node::{Node, start};
 pub use runtime::{
     Arrival, CallFailed, Disk, Fault, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions,

@@ -1,14 +1,18 @@
 //! Builds a member out of the core and a runtime, and is the handle by which everybody else talks to it.
 use crate::{
-    Fault, Level, Runtime, board::Board, gate::Gate, log_writer, mailbox::Mailbox, peers, perform::Hands,
-    recovery, shutdown::Latch, turn, versions,
+    Fault, Level, Runtime, board::Board, fanout::Fanout, gate::Gate, log_writer, mailbox::Mailbox, peers,
+    perform::Hands, recovery, shutdown::Latch, turn, versions,
 };
-use detcd_core::{Config, Edition, Effects, Input, Order, Outcome, Refusal, Replica, Reply};
+use detcd_core::{
+    Config, Edition, Effects, Input, Order, Outcome, Refusal, Replica, Reply, Rng, watch::HubConfig,
+};
 use detcd_proto::etcdserverpb as pb;
 use std::sync::Arc;
 
 /// Most inputs that wait for the core; peers have as much again.
 const INBOX_MAX: usize = 1 << 16;
+/// Tasks that serve watchers.
+const HUBS: usize = 2;
 
 /// One running member. A cheap handle; its front methods (`front/`) are what the RPC services call.
 pub struct Node<R: Runtime>(pub(crate) Arc<Inner<R>>);
@@ -18,6 +22,7 @@ pub(crate) struct Inner<R: Runtime> {
     pub config: Config,
     pub gate: Gate,
     pub board: Board,
+    pub fanout: Fanout,
     inbox: Mailbox<Input>,
     pub stopping: Latch,
     stopped: Latch,
@@ -50,12 +55,19 @@ pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> 
     let mut effects = Effects::default();
     let replica = Replica::boot(config.clone(), recovered, rt.entropy(), rt.now(), &mut effects);
 
+    let first = replica.edition();
+    let hub_config = HubConfig {
+        progress_interval: config.watch_progress_interval,
+        election_timeout: config.election_timeout,
+    };
+    let fanout = Fanout::start(&rt, &first, HUBS, hub_config, &mut Rng::from_seed(rt.entropy()));
     let inbox = Mailbox::bounded(INBOX_MAX);
     let node = Node(Arc::new(Inner {
         rt: rt.clone(),
         config,
         gate: Gate::new(inbox.clone()),
-        board: Board::new(replica.edition()),
+        board: Board::new(first),
+        fanout,
         inbox: inbox.clone(),
         stopping: Latch::default(),
         stopped: Latch::default(),
@@ -65,6 +77,7 @@ pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> 
         me: node.0.config.me.id,
         log: Mailbox::bounded(1),
         board: node.0.board.clone(),
+        fanout: node.0.fanout.clone(),
         gate: node.0.gate.clone(),
         versions: Mailbox::bounded(1),
         led: 0,

@@ -1,5 +1,7 @@
 //! Starts effects; never waits. Whatever must be known later comes back as an input.
-use crate::{Net, Runtime, board::Board, gate::Gate, log_writer::Write, mailbox::Mailbox, telemetry};
+use crate::{
+    Net, Runtime, board::Board, fanout::Fanout, gate::Gate, log_writer::Write, mailbox::Mailbox, telemetry,
+};
 use detcd_core::{Effect, MemberId};
 
 /// What the loop holds in its hands.
@@ -8,6 +10,7 @@ pub struct Hands<R: Runtime> {
     pub me: MemberId,
     pub log: Mailbox<Write>,
     pub board: Board,
+    pub fanout: Fanout,
     pub gate: Gate,
     /// Nudged when this member has become the leader.
     pub versions: Mailbox<()>,
@@ -29,6 +32,7 @@ impl<R: Runtime> Hands<R> {
                     // Already nudged is as good.
                     self.versions.push(()).ok();
                 }
+                self.fanout.publish(&edition);
                 self.board.publish(edition);
             }
             Effect::Reply { ticket, outcome } => self.gate.resolve(ticket, outcome),
@@ -40,6 +44,7 @@ impl<R: Runtime> Hands<R> {
     /// The member stops: nobody waits in vain, and the writers end when they have done what they were given.
     pub fn put_down(self) {
         self.gate.stop();
+        self.fanout.stop();
         self.log.close();
         self.versions.close();
     }

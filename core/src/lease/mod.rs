@@ -1,4 +1,6 @@
 //! Leases: which keys live only as long as somebody renews.
+mod deadlines;
 mod table;
 
+pub use deadlines::Deadlines;
 pub use table::{Lease, Table};

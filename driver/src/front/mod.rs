@@ -5,6 +5,7 @@ pub mod kv;
 pub mod lease;
 pub mod maintenance;
 pub mod peer;
+pub mod watch;
 
 use crate::{Node, Runtime};
 use detcd_core::Refusal;

@@ -1,0 +1,54 @@
+//! Serves a lagging watcher from the past, a bounded slice at a time.
+use super::{
+    hub::event,
+    watcher::{Place, Watcher},
+};
+use crate::View;
+use alloc::vec::Vec;
+use detcd_proto::{etcdserverpb::WatchResponse, mvccpb::Event};
+
+/// Most revisions in one reply. Source: contract-semantics 0.
+const REVISIONS_MAX: usize = 1000;
+/// Most changes looked at in one slice, whether they concern the watcher or not.
+const CHANGES_MAX: usize = 10_000;
+
+/// What one slice brought.
+pub enum Slice {
+    /// Events to deliver (perhaps none), and where the watcher stands once they are.
+    Events { events: Vec<Event>, then: Place },
+    /// What the watcher has yet to see is gone.
+    Compacted,
+}
+
+/// Collects what `watcher` has yet to see from `next` on. Revisions are never split.
+pub fn slice(view: &View, watcher: &Watcher, next: i64) -> Slice {
+    let keyspace = &view.keyspace;
+    if next < keyspace.compact_revision() {
+        return Slice::Compacted;
+    }
+    let mut events = Vec::new();
+    let (mut revisions, mut last) = (0, 0);
+    for (looked_at, record) in keyspace.changes(next).enumerate() {
+        let revision = record.mod_revision();
+        if revision != last && (revisions == REVISIONS_MAX || looked_at >= CHANGES_MAX) {
+            return Slice::Events { events, then: Place::Lagging { next: revision } };
+        }
+        if watcher.range.contains(record.key()) && watcher.wants(record.is_tombstone()) {
+            revisions +=
+                usize::from(events.last().is_none_or(|event: &Event| mod_revision(event) != revision));
+            let prev = watcher.prev_kv.then(|| keyspace.prev(record)).flatten();
+            events.push(event(record, prev));
+        }
+        last = revision;
+    }
+    Slice::Events { events, then: Place::Synced { from: next.max(keyspace.revision() + 1) } }
+}
+
+fn mod_revision(event: &Event) -> i64 {
+    event.kv.as_ref().map_or(0, |kv| kv.mod_revision)
+}
+
+/// Whether the slice is worth a reply.
+pub fn reply(view: &View, id: i64, events: Vec<Event>) -> Option<WatchResponse> {
+    (!events.is_empty()).then(|| super::hub::response(id, view.keyspace.revision(), events))
+}

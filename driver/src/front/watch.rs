@@ -1,0 +1,83 @@
+//! One client's watch stream: requests in, replies out, both in order.
+use crate::{Node, Runtime, board::Board, fanout::Line, outbox::Next};
+use detcd_core::{ClusterId, MemberId, Refusal, watch};
+use detcd_proto::etcdserverpb::{WatchRequest, WatchResponse};
+use std::collections::VecDeque;
+
+/// The client's half that asks. Dropping it does not end the stream.
+pub struct WatchRequests(Line);
+
+/// The client's half that hears. Dropping it ends the stream.
+pub struct WatchReplies {
+    line: Line,
+    board: Board,
+    cluster: ClusterId,
+    member: MemberId,
+    /// A reply this large is split, for watchers that asked for it.
+    bytes_max: usize,
+    pieces: VecDeque<WatchResponse>,
+}
+
+/// What a message may be longer than the largest request. Source: contract-api 2.
+const OVERHEAD_BYTES: usize = 512 * 1024;
+
+impl<R: Runtime> Node<R> {
+    /// Opens a watch stream; with `require_leader` it ends when no leader is known for too long.
+    pub fn watch(&self, require_leader: bool) -> Result<(WatchRequests, WatchReplies), Refusal> {
+        self.admit()?;
+        if require_leader {
+            self.require_leader()?;
+        }
+        let line = self.0.fanout.open(require_leader)?;
+        let config = &self.0.config;
+        let replies = WatchReplies {
+            line: line.clone(),
+            board: self.0.board.clone(),
+            cluster: config.cluster_id,
+            member: config.me.id,
+            bytes_max: config.max_request_bytes + OVERHEAD_BYTES,
+            pieces: VecDeque::new(),
+        };
+        Ok((WatchRequests(line), replies))
+    }
+}
+
+impl WatchRequests {
+    /// Passes a request on, once so many earlier ones are answered and read that its answer has a place.
+    pub async fn send(&self, request: WatchRequest) -> Result<(), Refusal> {
+        self.0.outbox.admit().await;
+        self.0.request(request)
+    }
+}
+
+impl WatchReplies {
+    /// The next reply, header filled in; the refusal is the last thing a stream says.
+    pub async fn next(&mut self) -> Result<WatchResponse, Refusal> {
+        if let Some(piece) = self.pieces.pop_front() {
+            return Ok(piece);
+        }
+        let (reply, room) = match self.line.outbox.next().await {
+            Next::Reply { reply, room } => (reply, room),
+            Next::End(why) => return Err(why),
+        };
+        if room {
+            self.line.room();
+        }
+        let mut response = reply.response;
+        let header = response.header.get_or_insert_default();
+        header.cluster_id = self.cluster.0;
+        header.member_id = self.member.0;
+        header.raft_term = self.board.latest().standing.term;
+        if !reply.fragment {
+            return Ok(response);
+        }
+        self.pieces.extend(watch::split(response, self.bytes_max));
+        Ok(self.pieces.pop_front().expect("a split reply has at least one piece"))
+    }
+}
+
+impl Drop for WatchReplies {
+    fn drop(&mut self) {
+        self.line.close();
+    }
+}
