@@ -15,13 +15,16 @@ fn level(note: &Note) -> Level {
         | Note::BecameLeader { .. }
         | Note::LeaderChanged { .. }
         | Note::TransferStarted { .. }
+        | Note::MembershipChanged { .. }
         | Note::MemberApplied { .. }
         | Note::ClusterVersion { .. } => Level::Info,
         Note::QuorumLost { .. }
         | Note::TransferAborted { .. }
         | Note::AlarmRaised { .. }
         | Note::AlarmCleared { .. }
+        | Note::SnapshotNeeded { .. }
         | Note::MessageRefused { .. } => Level::Warn,
+        Note::LogTailLost { .. } => Level::Error,
         Note::LeaseExpired { .. } => Level::Debug,
     }
 }
