@@ -4,9 +4,11 @@
 pub mod clock;
 pub mod disk;
 pub mod generated;
+pub mod grpc;
 pub mod http;
 pub mod net;
 pub mod runtime;
+pub mod stop;
 pub mod threads;
 
 pub use runtime::Tokio;

@@ -1,5 +1,8 @@
 //! What members tell each other in HTTP headers, and who may talk to whom by it. Source: contract-semantics 18.
-use detcd_core::{ClusterId, MemberId};
+use detcd_core::{
+    ClusterId, MemberId,
+    version::{CLUSTER_MIN, SERVER, Version},
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub const SERVER_FROM: HeaderName = HeaderName::from_static("x-server-from");
@@ -8,11 +11,6 @@ pub const MIN_CLUSTER_VERSION: HeaderName = HeaderName::from_static("x-min-clust
 pub const CLUSTER_ID: HeaderName = HeaderName::from_static("x-etcd-cluster-id");
 pub const PEER_URLS: HeaderName = HeaderName::from_static("x-peerurls");
 pub const RAFT_TO: HeaderName = HeaderName::from_static("x-raft-to");
-
-/// The etcd version whose protocol this is.
-pub const VERSION: &str = "3.7.1";
-/// The oldest cluster that this member can be part of.
-pub const MIN_VERSION: &str = "3.0.0";
 
 /// This member, as it introduces itself.
 #[derive(Clone, Debug)]
@@ -27,8 +25,8 @@ impl Identity {
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(SERVER_FROM, hex(self.member.0));
-        headers.insert(SERVER_VERSION, HeaderValue::from_static(VERSION));
-        headers.insert(MIN_CLUSTER_VERSION, HeaderValue::from_static(MIN_VERSION));
+        headers.insert(SERVER_VERSION, said(SERVER));
+        headers.insert(MIN_CLUSTER_VERSION, said(CLUSTER_MIN));
         headers.insert(CLUSTER_ID, hex(self.cluster.0));
         if let Ok(urls) = HeaderValue::try_from(self.peer_urls.join(",")) {
             headers.insert(PEER_URLS, urls);
@@ -39,7 +37,7 @@ impl Identity {
     /// The headers of every answer to a peer.
     pub fn answer_headers(&self, headers: &mut HeaderMap) {
         headers.insert(CLUSTER_ID, hex(self.cluster.0));
-        headers.insert(SERVER_VERSION, HeaderValue::from_static(VERSION));
+        headers.insert(SERVER_VERSION, said(SERVER));
     }
 
     /// Why a request from such a peer is not served; None if it is.
@@ -52,8 +50,7 @@ impl Identity {
         let (Some(server), Some(min)) = (version(SERVER_VERSION), version(MIN_CLUSTER_VERSION)) else {
             return Some("incompatible version");
         };
-        let of_ours = |text| major_minor(text).expect("our own version can be read");
-        if server < of_ours(MIN_VERSION) || min > of_ours(VERSION) {
+        if server < (CLUSTER_MIN.major, CLUSTER_MIN.minor) || min > (SERVER.major, SERVER.minor) {
             return Some("incompatible version");
         }
         (theirs.get(CLUSTER_ID) != Some(&hex(self.cluster.0))).then_some("cluster ID mismatch")
@@ -61,10 +58,14 @@ impl Identity {
 }
 
 /// The first two numbers of a version, as they order.
-pub fn major_minor(version: &str) -> Option<(u32, u32)> {
+fn major_minor(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.split('.');
     let major = numbers.next()?.parse().ok()?;
     Some((major, numbers.next()?.parse().ok()?))
+}
+
+fn said(version: Version) -> HeaderValue {
+    HeaderValue::try_from(version.to_string()).expect("digits and points are fine in a header")
 }
 
 /// Lowercase hex without padding, as etcd prints every ID.

@@ -6,12 +6,13 @@ use super::{
     post::VersionJson,
 };
 use crate::{
-    clock,
+    Tokio, clock,
     http::answer::{self, Answer, json, text},
+    stop::Stopping,
 };
 use bytes::{Bytes, BytesMut};
 use detcd_core::{Member, MemberId};
-use detcd_driver::{Arrival, CallFailed, Level, PeerAnswer, PeerCall};
+use detcd_driver::{Arrival, CallFailed, Level, Node, PeerAnswer, PeerCall};
 use detcd_proto::{Message as _, etcdserverpb as pb, leasepb, raftpb};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Either, Full, Limited};
@@ -32,7 +33,7 @@ use std::{
 };
 use tokio::{
     net::TcpListener,
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, mpsc},
     time::{Instant, Sleep},
 };
 
@@ -51,11 +52,11 @@ pub trait PeerFront: Clone + Send + Sync + 'static {
 }
 
 /// Serves peers until told to stop; then every connection is cut.
-pub async fn serve(listener: TcpListener, net: Net, front: impl PeerFront, mut stop: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, net: Net, front: impl PeerFront, mut stopping: Stopping) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopping.cut() => return,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -66,7 +67,7 @@ pub async fn serve(listener: TcpListener, net: Net, front: impl PeerFront, mut s
                 continue;
             }
         };
-        let (net, front, mut stop) = (net.clone(), front.clone(), stop.clone());
+        let (net, front, mut stopping) = (net.clone(), front.clone(), stopping.clone());
         tokio::spawn(async move {
             stream.set_nodelay(true).ok();
             let cut = Arc::new(Notify::new());
@@ -81,9 +82,19 @@ pub async fn serve(listener: TcpListener, net: Net, front: impl PeerFront, mut s
                 // A peer that went away is told of by its links.
                 _ = connection => {}
                 () = cut.notified() => {}
-                _ = stop.wait_for(|stop| *stop) => {}
+                () = stopping.cut() => {}
             }
         });
+    }
+}
+
+impl PeerFront for Node<Tokio> {
+    fn members(&self) -> Vec<Member> {
+        self.latest().view.members.to_vec()
+    }
+
+    async fn call(&self, call: PeerCall) -> Result<PeerAnswer, CallFailed> {
+        self.peer(call).await
     }
 }
 

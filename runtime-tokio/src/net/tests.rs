@@ -1,12 +1,15 @@
 use super::*;
-use crate::threads::Reactors;
+use crate::{
+    stop::{Stop, stop},
+    threads::Reactors,
+};
 use bytes::Bytes;
 use detcd_driver::{Net as _, Versions};
 use detcd_proto::{etcdserverpb as pb, leasepb, raftpb::MessageType};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use std::{net::SocketAddr, time::Instant};
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{net::TcpListener, time::timeout};
 
 const CLUSTER: ClusterId = ClusterId(0xc1);
 
@@ -38,7 +41,7 @@ impl PeerFront for Front {
 /// One member's links on loopback.
 struct Node {
     net: Net,
-    stop: watch::Sender<bool>,
+    stop: Stop,
     address: SocketAddr,
 }
 
@@ -60,7 +63,7 @@ fn start(id: u64, cluster: ClusterId, listener: TcpListener) -> Node {
     let address = listener.local_addr().unwrap();
     let identity = Identity { member: MemberId(id), cluster, peer_urls: vec![format!("http://{address}")] };
     let net = Net::new(identity, Duration::from_secs(2), Handle::current());
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = stop();
     tokio::spawn(serve(listener, net.clone(), Front(vec![member(id, address)]), stopped));
     Node { net, stop, address }
 }
@@ -120,7 +123,7 @@ async fn links_are_reported_when_they_come_and_when_they_go() {
     let nodes = cluster(&[1, 2]).await;
     assert!(matches!(next(&nodes[0].net).await, Arrival::Linked(MemberId(2))));
     assert!(matches!(next(&nodes[1].net).await, Arrival::Linked(MemberId(1))));
-    nodes[1].stop.send(true).unwrap();
+    nodes[1].stop.cut();
     nodes[1].net.shutdown();
     assert!(matches!(next(&nodes[0].net).await, Arrival::Lost(MemberId(2))));
     // It comes back on the same address.
@@ -275,7 +278,7 @@ async fn questions_to_a_peer_are_answered() {
     let internal = PeerCall::TimeToLive(leasepb::LeaseInternalRequest::default());
     assert_eq!(ask(internal).await, Err(CallFailed::Refused));
     assert_eq!(one.net.call(MemberId(7), PeerCall::Version).await, Err(CallFailed::Unreachable));
-    two.stop.send(true).unwrap();
+    two.stop.cut();
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(ask(PeerCall::Version).await, Err(CallFailed::Unreachable));
     one.net.shutdown();

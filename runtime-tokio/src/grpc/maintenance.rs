@@ -1,0 +1,47 @@
+//! The Maintenance service.
+use super::{Api, status, stream::Never};
+use crate::generated::etcdserverpb::maintenance_server::Maintenance;
+use detcd_core::Refusal;
+use detcd_proto::etcdserverpb::{
+    AlarmRequest, AlarmResponse, DefragmentRequest, DefragmentResponse, DowngradeRequest, DowngradeResponse,
+    HashKvRequest, HashKvResponse, HashRequest, HashResponse, MoveLeaderRequest, MoveLeaderResponse,
+    SnapshotRequest, SnapshotResponse, StatusRequest, StatusResponse,
+};
+use tonic::{Request, Response, Status};
+
+#[tonic::async_trait]
+impl Maintenance for Api {
+    async fn alarm(&self, request: Request<AlarmRequest>) -> Result<Response<AlarmResponse>, Status> {
+        self.node.alarm(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        self.node.status().await.map(Response::new).map_err(status)
+    }
+
+    async fn hash_kv(&self, request: Request<HashKvRequest>) -> Result<Response<HashKvResponse>, Status> {
+        self.node.hash_kv(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn defragment(&self, _: Request<DefragmentRequest>) -> Result<Response<DefragmentResponse>, Status> {
+        Err(status(Refusal::NotBuilt("Maintenance/Defragment")))
+    }
+
+    async fn hash(&self, _: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
+        Err(status(Refusal::NotBuilt("Maintenance/Hash")))
+    }
+
+    type SnapshotStream = Never<SnapshotResponse>;
+
+    async fn snapshot(&self, _: Request<SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
+        Err(status(Refusal::NotBuilt("Maintenance/Snapshot")))
+    }
+
+    async fn move_leader(&self, _: Request<MoveLeaderRequest>) -> Result<Response<MoveLeaderResponse>, Status> {
+        Err(status(Refusal::NotBuilt("Maintenance/MoveLeader")))
+    }
+
+    async fn downgrade(&self, _: Request<DowngradeRequest>) -> Result<Response<DowngradeResponse>, Status> {
+        Err(status(Refusal::NotBuilt("Maintenance/Downgrade")))
+    }
+}

@@ -1,0 +1,73 @@
+//! What the streaming calls share: an outgoing stream fed by a task, and what ends it from outside.
+use super::{Api, admission, status};
+use crate::Tokio;
+use detcd_core::Refusal;
+use detcd_driver::Node;
+use std::{
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{sync::mpsc, time::sleep};
+use tonic::{Request, Status, codegen::tokio_stream::Stream};
+
+/// Answers that wait to be sent on one stream.
+const WAITING_MAX: usize = 16;
+/// So many checks in a row without a leader end a stream that wants one.
+const LEADERLESS_MAX: u32 = 3;
+
+/// The stream of a call that is not built.
+pub struct Never<T>(PhantomData<fn() -> T>);
+
+impl<T> Stream for Never<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(None)
+    }
+}
+
+/// What a task puts into the other end, until it drops it.
+pub struct Fed<T>(mpsc::Receiver<Result<T, Status>>);
+
+pub type Feeder<T> = mpsc::Sender<Result<T, Status>>;
+
+pub fn fed<T>() -> (Feeder<T>, Fed<T>) {
+    let (feeder, receiver) = mpsc::channel(WAITING_MAX);
+    (feeder, Fed(receiver))
+}
+
+impl<T> Stream for Fed<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}
+
+impl Api {
+    /// Comes back with the reason when a long-lived stream must end: the member stops, or a caller who wants a
+    /// leader has had none for three election timeouts.
+    pub fn cut<T>(&self, request: &Request<T>) -> impl Future<Output = Status> + Send + 'static {
+        let headers = request.metadata().clone().into_headers();
+        let leader = admission::wants_leader(&headers).then(|| self.node.clone());
+        let mut stopping = self.stopping.clone();
+        async move {
+            tokio::select! {
+                () = stopping.drained() => status(Refusal::Stopped),
+                () = no_leader(leader) => status(Refusal::NoLeader),
+            }
+        }
+    }
+}
+
+async fn no_leader(node: Option<Node<Tokio>>) {
+    let Some(node) = node else { return std::future::pending().await };
+    let between = Duration::from_nanos(node.config().election_timeout.as_nanos());
+    let mut missed = 0;
+    while missed < LEADERLESS_MAX {
+        sleep(between).await;
+        missed = if node.require_leader().is_ok() { 0 } else { missed + 1 };
+    }
+}
