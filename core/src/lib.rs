@@ -6,12 +6,13 @@
 //! whatever the world has done comes back in the list of inputs.
 //!
 //! The map, arrows pointing down only: `replica → {raft, state, wal}` · `state → command → {store, lease}` ·
-//! `query → {view, store}` · `watch → view` · `store → tree`. `raft` sees entries as bytes and never looks inside;
+//! `command → query → {view, store}` · `watch → view` · `store → tree`. `raft` sees entries as bytes and never looks inside;
 //! `store` does not know that Raft exists; `watch` and `query` do not know the replica exists.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod command;
 pub mod config;
 pub mod effect;
 pub mod id;
@@ -20,6 +21,7 @@ pub mod key;
 pub mod lease;
 pub mod note;
 pub mod plant;
+pub mod query;
 pub mod quota;
 pub mod raft;
 pub mod refusal;

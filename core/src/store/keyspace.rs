@@ -200,7 +200,8 @@ impl Keyspace {
                 && self.version_at(record.key(), bound).is_some_and(|at| at.revision() == record.revision())
     }
 
-    fn is_newest(&self, at: i64) -> bool {
+    /// Reading at this revision is reading the newest state.
+    pub fn is_newest(&self, at: i64) -> bool {
         at <= 0 || at >= self.revision
     }
 }

@@ -4,22 +4,22 @@
 //! which costs a walk down the tree per leaf and no memory.
 use super::{
     Counted,
-    node::{Leaf, Measure, Node},
+    node::{Measure, Node, Place},
 };
 
 /// A walk over an interval of a tree, double-ended, of known length.
 pub struct Iter<'a, K, V> {
     root: &'a Node<K, V>,
-    select: fn(&'a Node<K, V>, usize) -> (&'a Leaf<K, V>, usize),
+    select: fn(&'a Node<K, V>, usize) -> Place<'a, K, V>,
     seen: fn(&V) -> bool,
     size: fn(Measure) -> usize,
     /// The ranks of the next entry from the front and of the one after the next from the back.
     next: usize,
     end: usize,
     /// The leaf in front and the first place in it that was not looked at yet.
-    front: Option<(&'a Leaf<K, V>, usize)>,
+    front: Option<Place<'a, K, V>>,
     /// The leaf at the back and how many places in it were not looked at yet.
-    back: Option<(&'a Leaf<K, V>, usize)>,
+    back: Option<Place<'a, K, V>>,
 }
 
 impl<K, V> Clone for Iter<'_, K, V> {

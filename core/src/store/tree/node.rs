@@ -48,6 +48,9 @@ pub(super) struct Leaf<K, V> {
     pub values: Vec<V>,
 }
 
+/// A leaf and a place in it.
+pub(super) type Place<'a, K, V> = (&'a Leaf<K, V>, usize);
+
 pub(super) struct Branch<K, V> {
     /// The first key of every child but the first. Shared between copies: it changes only when nodes split or merge.
     pub firsts: Arc<[K]>,
@@ -228,7 +231,7 @@ impl<K, V> Node<K, V> {
     }
 
     /// The leaf that holds the entry with `rank` entries before it, and where in the leaf.
-    pub fn select_item(&self, mut rank: usize) -> (&Leaf<K, V>, usize) {
+    pub fn select_item(&self, mut rank: usize) -> Place<'_, K, V> {
         let mut node = self;
         loop {
             match node {
@@ -241,7 +244,7 @@ impl<K, V> Node<K, V> {
     }
 
     /// Like [`Node::select_item`], among the entries that count.
-    pub fn select_counted(&self, mut rank: usize) -> (&Leaf<K, V>, usize)
+    pub fn select_counted(&self, mut rank: usize) -> Place<'_, K, V>
     where
         V: Counted,
     {
