@@ -2,7 +2,7 @@
 use super::confirm::Confirm;
 use super::handover::Handover;
 use super::membership::{leaves_joint, widened};
-use super::progress::{Feed, Progress};
+use super::progress::Progress;
 use super::{Raft, Role, message};
 use crate::{MemberId, Moment, Note, Plant, Refusal};
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
@@ -266,16 +266,16 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         let (term, from) = (self.ballot.term, self.id.0);
         for (member, progress) in &mut leader.progress {
-            loop {
+            let next = loop {
                 match progress.feed(*member, &self.log, self.commit, self.settings.limits) {
                     // A leader's ballot is durable: nothing it says has to wait.
-                    Feed::Send(m) => self.outbox.push(Message { from, term, ..m }),
-                    Feed::Nothing => break,
-                    Feed::Missing { next } => {
-                        self.notes.push(Note::SnapshotNeeded { peer: *member, next });
-                        break;
-                    }
+                    Ok(Some(m)) => self.outbox.push(Message { from, term, ..m }),
+                    Ok(None) => break None,
+                    Err(next) => break Some(next),
                 }
+            };
+            if let Some(next) = next {
+                self.notes.push(Note::SnapshotNeeded { peer: *member, next });
             }
         }
     }

@@ -437,6 +437,11 @@ impl Raft {
         self.log.last_index()
     }
 
+    /// The term of the entry at `index`, if this member holds it; for those who judge logs from outside.
+    pub fn entry_term(&self, index: u64) -> Option<u64> {
+        self.log.term(index)
+    }
+
     /// What must hold after every turn; cheap enough to stay on.
     pub fn invariants(&self) {
         let last = self.log.last_index();

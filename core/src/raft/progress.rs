@@ -46,16 +46,6 @@ pub struct Limits {
     pub inflight_messages: usize,
 }
 
-/// What became of an attempt to send.
-pub enum Feed {
-    Send(Message),
-    Nothing,
-    /// What it needs lies below our log.
-    Missing {
-        next: u64,
-    },
-}
-
 impl Progress {
     pub fn new(last_index: u64, active: bool) -> Progress {
         Progress {
@@ -146,23 +136,30 @@ impl Progress {
         self.nudge = true;
     }
 
-    /// The next append to this member, if one is due now.
-    pub fn feed(&mut self, to: MemberId, log: &Log, commit: u64, limits: Limits) -> Feed {
+    /// The next append to this member, if one is due now. An error: what it needs, from that index on, lies below
+    /// our log.
+    pub fn feed(
+        &mut self,
+        to: MemberId,
+        log: &Log,
+        commit: u64,
+        limits: Limits,
+    ) -> Result<Option<Message>, u64> {
         let full = match self.mode {
-            Mode::Probe { waiting: true } | Mode::Snapshot { .. } => return Feed::Nothing,
+            Mode::Probe { waiting: true } | Mode::Snapshot { .. } => return Ok(None),
             Mode::Probe { waiting: false } => false,
             Mode::Replicate => self.inflight.len() >= limits.inflight_messages,
         };
         let news = !full && self.next <= log.last_index();
         let commit_news = commit.min(self.next - 1) > self.told_commit;
         if !news && !commit_news && !self.nudge {
-            return Feed::Nothing;
+            return Ok(None);
         }
         let index = self.next - 1;
         let Some(log_term) = log.term(index) else {
             let next = self.next;
             self.mode = Mode::Snapshot { behind: log.base_index() };
-            return Feed::Missing { next };
+            return Err(next);
         };
         let entries =
             if full { alloc::vec::Vec::new() } else { log.slice(self.next, u64::MAX, limits.message_bytes) };
@@ -177,7 +174,7 @@ impl Progress {
             }
             Mode::Replicate | Mode::Snapshot { .. } => {}
         }
-        Feed::Send(Message { index, log_term, entries, commit, ..message::to(MessageType::MsgApp, to) })
+        Ok(Some(Message { index, log_term, entries, commit, ..message::to(MessageType::MsgApp, to) }))
     }
 
     pub fn inflight(&self) -> usize {
