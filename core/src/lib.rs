@@ -27,6 +27,7 @@ pub mod raft;
 pub mod refusal;
 pub mod replica;
 pub mod rng;
+pub mod state;
 pub mod store;
 pub mod time;
 pub mod version;

@@ -24,6 +24,8 @@ pub struct Standing {
     pub commit: u64,
     pub applied: u64,
     pub is_learner: bool,
+    /// This member has made its name and client URLs known: it serves.
+    pub is_published: bool,
 }
 
 /// A view, and the changes that led to it from the edition before.

@@ -102,13 +102,7 @@ impl<R: Runtime> Node<R> {
 
     /// Waits until this member has published its name through the log: from then on it serves.
     pub async fn ready(&self) {
-        let me = &self.0.config.me;
-        let published = |edition: &Edition| {
-            edition.view.members.iter().any(|member| {
-                member.id == me.id && member.name == me.name && member.client_urls == me.client_urls
-            })
-        };
-        self.0.board.until(published).await;
+        self.0.board.until(|edition| edition.standing.is_published).await;
     }
 
     /// Hands the lead over if this member has it, refuses what still waits, and ends when the last write is on disk.
@@ -149,5 +143,11 @@ impl<R: Runtime> Node<R> {
             revision,
             raft_term: edition.standing.term,
         }
+    }
+
+    /// Fills in what the core cannot know about an answer made from a view.
+    pub(crate) fn stamp(&self, edition: &Edition, header: &mut Option<pb::ResponseHeader>) {
+        let revision = header.as_ref().map_or(0, |header| header.revision);
+        *header = Some(self.header(edition, revision));
     }
 }

@@ -1,7 +1,7 @@
 //! Range, Put, DeleteRange, Txn, Compact. Source: contract-semantics 4 to 8.
 use super::answer;
 use crate::{Node, Runtime};
-use detcd_core::{Edition, Refusal, quota};
+use detcd_core::{Edition, Refusal, command::check, query, quota};
 use detcd_proto::etcdserverpb::{
     AlarmRequest, AlarmType, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
     InternalRaftRequest, PutRequest, PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse,
@@ -14,18 +14,23 @@ impl<R: Runtime> Node<R> {
         if !request.serializable {
             self.admit()?;
         }
-        self.settled(request.serializable).await?;
-        Err(Refusal::NotBuilt("Range"))
+        check::range(&request)?;
+        let edition = self.settled(request.serializable).await?;
+        let mut response = query::range(&edition.view, &request)?;
+        self.stamp(&edition, &mut response.header);
+        Ok(response)
     }
 
     pub async fn put(&self, request: PutRequest) -> Result<PutResponse, Refusal> {
         self.admit()?;
         self.fits(quota::put_cost(&request)).await?;
+        check::put(&request)?;
         answer!(self.propose(InternalRaftRequest { put: Some(request), ..Default::default() }).await, Put)
     }
 
     pub async fn delete_range(&self, request: DeleteRangeRequest) -> Result<DeleteRangeResponse, Refusal> {
         self.admit()?;
+        check::delete_range(&request)?;
         let request = InternalRaftRequest { delete_range: Some(request), ..Default::default() };
         answer!(self.propose(request).await, DeleteRange)
     }
@@ -33,6 +38,13 @@ impl<R: Runtime> Node<R> {
     pub async fn txn(&self, request: TxnRequest) -> Result<TxnResponse, Refusal> {
         self.admit()?;
         self.fits(quota::txn_cost(&request)).await?;
+        check::txn(&request, self.config().max_txn_ops)?;
+        if check::is_read_only(&request) {
+            let edition = self.settled(check::is_serializable(&request)).await?;
+            let mut response = query::txn(&edition.view, &request)?;
+            self.stamp(&edition, &mut response.header);
+            return Ok(response);
+        }
         answer!(self.propose(InternalRaftRequest { txn: Some(request), ..Default::default() }).await, Txn)
     }
 
@@ -52,7 +64,8 @@ impl<R: Runtime> Node<R> {
 
     /// Raises the alarm if there is no space for something of this cost. Source: contract-semantics 13.3.
     pub(crate) async fn fits(&self, cost: i64) -> Result<(), Refusal> {
-        if quota::available(0, cost, self.config().quota_backend_bytes) {
+        let used = self.latest().view.keyspace.bytes_total();
+        if quota::available(used, cost, self.config().quota_backend_bytes) {
             return Ok(());
         }
         let alarm = AlarmRequest {

@@ -6,7 +6,7 @@ use detcd_core::{Input, Refusal, Span, quota};
 use detcd_proto::{
     etcdserverpb::{
         InternalRaftRequest, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest,
-        LeaseKeepAliveResponse, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse,
+        LeaseKeepAliveResponse, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus,
         LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
     },
     leasepb::LeaseInternalRequest,
@@ -61,9 +61,13 @@ impl<R: Runtime> Node<R> {
         Ok(LeaseTimeToLiveResponse { header, ..response.unwrap_or(unknown) })
     }
 
+    /// Those this member knows, ascending by id.
     pub async fn lease_leases(&self) -> Result<LeaseLeasesResponse, Refusal> {
         self.admit()?;
-        Err(Refusal::NotBuilt("LeaseLeases"))
+        let edition = self.latest();
+        let leases = edition.view.leases.iter().map(|(id, _)| LeaseStatus { id: *id }).collect();
+        let header = Some(self.header(&edition, edition.view.keyspace.revision()));
+        Ok(LeaseLeasesResponse { header, leases })
     }
 
     pub(super) async fn renew(&self, lease: i64) -> Result<LeaseKeepAliveResponse, Refusal> {

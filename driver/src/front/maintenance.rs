@@ -1,7 +1,7 @@
 //! Status, alarms and checksums. Source: contract-semantics 13.
 use super::answer;
 use crate::{Node, Runtime};
-use detcd_core::{Refusal, quota, version};
+use detcd_core::{Refusal, query, quota, version};
 use detcd_proto::etcdserverpb::{
     AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse,
     InternalRaftRequest, StatusResponse, alarm_request::AlarmAction,
@@ -39,9 +39,13 @@ impl<R: Runtime> Node<R> {
         answer!(self.propose(InternalRaftRequest { alarm: Some(request), ..Default::default() }).await, Alarm)
     }
 
-    pub async fn hash_kv(&self, _request: HashKvRequest) -> Result<HashKvResponse, Refusal> {
+    /// Of this member's own state at a revision, 0 for the newest.
+    pub async fn hash_kv(&self, request: HashKvRequest) -> Result<HashKvResponse, Refusal> {
         self.admit()?;
-        Err(Refusal::NotBuilt("HashKV"))
+        let edition = self.latest();
+        let mut response = query::hash_kv(&edition.view, request.revision)?;
+        self.stamp(&edition, &mut response.header);
+        Ok(response)
     }
 
     /// The version of the stored data's shape: it follows the cluster's.

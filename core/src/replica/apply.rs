@@ -1,0 +1,141 @@
+//! What comes out of the log: the state changes, and whoever proposed it here hears what became of it.
+use super::{Replica, proposals::Waiter};
+use crate::{
+    Effect, Effects, MemberId, Moment, Note, Outcome, Reply,
+    state::{AlarmChange, Applied, Event},
+};
+use alloc::boxed::Box;
+use detcd_proto::{
+    etcdserverpb::{
+        AlarmMember, AlarmRequest, AlarmType, InternalRaftRequest, ResponseHeader, alarm_request::AlarmAction,
+    },
+    raftpb::Entry,
+};
+
+impl Replica {
+    /// Applies what is committed, about `max_bytes` of it.
+    pub(super) fn apply_committed(&mut self, now: Moment, max_bytes: usize, effects: &mut Effects) {
+        let mut left = max_bytes;
+        self.is_behind = false;
+        loop {
+            let entries = self.raft.take_committed(left);
+            if entries.is_empty() {
+                return;
+            }
+            for entry in &entries {
+                left = left.saturating_sub(entry.data.as_ref().map_or(0, |data| data.len()));
+                self.apply(now, entry, effects);
+            }
+            if left == 0 {
+                self.is_behind = true;
+                return;
+            }
+        }
+    }
+
+    fn apply(&mut self, now: Moment, entry: &Entry, effects: &mut Effects) {
+        assert_eq!(entry.index, self.applied + 1, "entries are applied in order and each once");
+        assert!(entry.term >= self.applied_term, "terms do not go back");
+        let Applied { request, outcome, event } = self.state.apply(entry, &mut self.changes);
+        self.applied = entry.index;
+        self.applied_term = entry.term;
+        self.is_dirty = true;
+        let waiter = self.proposals.resolve(request);
+        let parked = match event {
+            Event::Compacted { bound, physical: true } => Some(bound),
+            _ => None,
+        };
+        self.react(now, event, effects);
+        match (waiter, parked) {
+            (Some(Waiter::Client(ticket)), None) => {
+                let outcome = self.stamped(outcome);
+                self.reply(ticket, outcome);
+            }
+            (Some(Waiter::Client(ticket)), Some(bound)) => {
+                let outcome = self.stamped(outcome);
+                self.compactions.push((bound, ticket, outcome));
+            }
+            (Some(Waiter::Publish), _) => self.published(),
+            (Some(Waiter::Alarm | Waiter::Expiry) | None, _) => {}
+        }
+    }
+
+    fn react(&mut self, now: Moment, event: Event, effects: &mut Effects) {
+        match event {
+            Event::None | Event::Compacted { .. } => {}
+            Event::TermBegun => {
+                if self.raft.is_leader() && self.applied_term == self.raft.term() {
+                    self.promote_leases(now);
+                }
+                // Whoever leads can answer now.
+                self.ask_again(now);
+            }
+            Event::Membership(change) => {
+                self.raft.apply_conf_change_v1(now, &change);
+                effects.push(Effect::Peers(self.state.members.others(self.config.me.id)));
+            }
+            Event::MembershipRefused(mut change) => {
+                for single in &mut change.changes {
+                    single.node_id = 0;
+                }
+                self.raft.apply_conf_change(now, &change);
+            }
+            Event::Published(id) => {
+                if let Some(member) = self.state.members.get(id) {
+                    effects.note(Note::MemberApplied { member: id, name: member.name.clone() });
+                }
+            }
+            Event::ClusterVersion(version) => {
+                effects.note(Note::ClusterVersion { version: version.as_str().into() });
+            }
+            Event::Alarm(AlarmChange::Raised(AlarmMember { member_id, alarm })) => {
+                effects.note(Note::AlarmRaised { member: MemberId(member_id), alarm });
+            }
+            Event::Alarm(AlarmChange::Cleared(AlarmMember { member_id, alarm })) => {
+                effects.note(Note::AlarmCleared { member: MemberId(member_id), alarm });
+            }
+            Event::LeaseGranted(id) => self.lease_granted(now, id),
+            Event::LeaseRevoked(id) => self.lease_revoked(id),
+            Event::OverQuota => self.raise_no_space(now),
+        }
+    }
+
+    /// This member saw the space run out; the cluster is to know.
+    fn raise_no_space(&mut self, now: Moment) {
+        let alarm = AlarmMember { member_id: self.config.me.id.0, alarm: AlarmType::Nospace.into() };
+        if self.state.alarms.has(&alarm) || self.is_replaying {
+            return;
+        }
+        let AlarmMember { member_id, alarm } = alarm;
+        let alarm = Some(AlarmRequest { action: AlarmAction::Activate.into(), member_id, alarm });
+        let request = Box::new(InternalRaftRequest { alarm, ..Default::default() });
+        // If it does not come through, the next request that finds no space tries again.
+        self.propose(now, Waiter::Alarm, request).ok();
+    }
+
+    /// The outcome with the rest of its header.
+    fn stamped(&self, outcome: Outcome) -> Outcome {
+        outcome.map(|mut reply| {
+            if let Some(header) = header_of(&mut reply) {
+                *header = self.header(header.revision);
+            }
+            reply
+        })
+    }
+}
+
+fn header_of(reply: &mut Reply) -> Option<&mut ResponseHeader> {
+    let header = match reply {
+        Reply::Put(response) => &mut response.header,
+        Reply::DeleteRange(response) => &mut response.header,
+        Reply::Txn(response) => &mut response.header,
+        Reply::Compaction(response) => &mut response.header,
+        Reply::LeaseGrant(response) => &mut response.header,
+        Reply::LeaseRevoke(response) => &mut response.header,
+        Reply::Alarm(response) => &mut response.header,
+        Reply::KeepAlive(response) => &mut response.header,
+        Reply::TimeToLive(response) => &mut response.header,
+        Reply::ReadPoint | Reply::Done => return None,
+    };
+    header.as_mut()
+}

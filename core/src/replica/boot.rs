@@ -1,0 +1,140 @@
+//! How a member begins: as part of a new cluster, or where its log ends. Source: contract-semantics 19.
+use super::{
+    Replica,
+    ids::Ids,
+    persist::{Persist, Purpose},
+    proposals::Proposals,
+    publish::Publish,
+    reads::Reads,
+};
+use crate::{
+    Config, Effects, Member, Moment, Note, Rng,
+    raft::{Raft, Setup},
+    state::{
+        State,
+        member_json::{self, Described},
+    },
+    wal,
+};
+use alloc::{collections::BTreeMap, vec::Vec};
+use detcd_proto::{Message, etcdserverpb::Metadata, raftpb};
+
+/// A leader with more than this under way takes no more: a cluster without a quorum must not fill its memory.
+const UNCOMMITTED_BYTES_MAX: u64 = 1 << 30;
+
+impl Replica {
+    /// Starts on what the log says, or as part of a new cluster if there is none. The state is what the log is known
+    /// to have committed.
+    pub fn boot(
+        config: Config,
+        recovered: Option<wal::Replayed>,
+        seed: u64,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Replica {
+        let mut rng = Rng::from_seed(seed);
+        let is_new = recovered.is_none();
+        let (log, hard_state, entries) = match recovered {
+            Some(log) => {
+                let metadata = &log.metadata;
+                assert_eq!(metadata.node_id, config.me.id.0, "the log is this member's");
+                assert_eq!(metadata.cluster_id, config.cluster_id.0, "the log is this cluster's");
+                let writer = wal::Writer::resume(&log, config.segment_bytes);
+                (writer, log.hard_state, log.entries)
+            }
+            None => {
+                let metadata = Metadata { node_id: config.me.id.0, cluster_id: config.cluster_id.0 };
+                let entries = founding_entries(&config.bootstrap);
+                let commit = entries.len() as u64;
+                let writer = wal::Writer::create(&metadata, config.segment_bytes);
+                (writer, raftpb::HardState { term: 1, vote: 0, commit }, entries)
+            }
+        };
+        let mut persist = Persist::new(log);
+        if is_new {
+            persist.start(Purpose::Founding, &entries, Some(&hard_state), effects);
+        }
+        effects.note(Note::Booted {
+            member: config.me.id,
+            cluster: config.cluster_id,
+            term: hard_state.term,
+            last_index: entries.last().map_or(0, |entry| entry.index),
+            commit: hard_state.commit,
+        });
+        let setup = Setup {
+            id: config.me.id,
+            conf_state: raftpb::ConfState::default(),
+            hard_state,
+            entries,
+            base: (0, 0),
+            applied: 0,
+            heartbeat_interval: config.heartbeat_interval,
+            election_timeout: config.election_timeout,
+            pre_vote: config.pre_vote,
+            max_message_bytes: config.max_message_bytes,
+            max_inflight_messages: config.max_inflight_messages,
+            max_uncommitted_bytes: UNCOMMITTED_BYTES_MAX,
+            plants: config.plants,
+            rng: Rng::from_seed(rng.u64()),
+        };
+        let mut replica = Replica {
+            raft: Raft::new(setup, now),
+            state: State::new(&config),
+            persist,
+            is_founding: is_new,
+            proposals: Proposals::default(),
+            reads: Reads::default(),
+            request_ids: Ids::new(config.me.id, &mut rng),
+            question_ids: Ids::new(config.me.id, &mut rng),
+            lease_ids: Ids::new(config.me.id, &mut rng),
+            linked: BTreeMap::new(),
+            applied: 0,
+            applied_term: 0,
+            leader: None,
+            elected: None,
+            publish: Publish::Wanted,
+            transfer: None,
+            deadlines: None,
+            parked: Vec::new(),
+            compactions: Vec::new(),
+            changes: Vec::new(),
+            replies: Vec::new(),
+            notes: Vec::new(),
+            edition: None,
+            is_dirty: true,
+            is_behind: true,
+            is_replaying: true,
+            config,
+        };
+        while replica.is_behind {
+            replica.apply_committed(now, super::settle::APPLY_BYTES, effects);
+            // Nobody has begun to watch.
+            replica.changes.clear();
+        }
+        replica.is_replaying = false;
+        replica
+    }
+}
+
+/// One entry per member, so that the log of a cluster says from its first entry on who is in it.
+fn founding_entries(members: &[Member]) -> Vec<raftpb::Entry> {
+    let mut members: Vec<&Member> = members.iter().collect();
+    members.sort_by_key(|member| member.id);
+    let entry = |(place, member): (usize, &Member)| {
+        let described =
+            Described { member: Member { client_urls: Vec::new(), ..member.clone() }, is_promote: false };
+        let change = raftpb::ConfChange {
+            id: 0,
+            r#type: raftpb::ConfChangeType::ConfChangeAddNode.into(),
+            node_id: member.id.0,
+            context: Some(member_json::encode(&described).into()),
+        };
+        raftpb::Entry {
+            r#type: raftpb::EntryType::EntryConfChange.into(),
+            term: 1,
+            index: place as u64 + 1,
+            data: Some(change.encode_to_vec().into()),
+        }
+    };
+    members.into_iter().enumerate().map(entry).collect()
+}

@@ -1,0 +1,50 @@
+//! One write on its way to the disk at a time; what comes up meanwhile goes into the next.
+use crate::{Effect, Effects, wal};
+use detcd_proto::raftpb;
+
+#[derive(Debug)]
+pub struct Persist {
+    log: wal::Writer,
+    /// The write that is under way, and what it was for.
+    in_flight: Option<(u64, Purpose)>,
+    writes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The first entries of a new cluster: before they are safe, this member does not take part.
+    Founding,
+    /// Raft's write of this number.
+    Raft(u64),
+}
+
+impl Persist {
+    pub fn new(log: wal::Writer) -> Persist {
+        Persist { log, in_flight: None, writes: 0 }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_none()
+    }
+
+    pub fn start(
+        &mut self,
+        purpose: Purpose,
+        entries: &[raftpb::Entry],
+        state: Option<&raftpb::HardState>,
+        effects: &mut Effects,
+    ) {
+        assert!(self.is_idle(), "one write at a time");
+        self.log.save(entries, state);
+        let (segment, bytes) = self.log.take().expect("a write has something in it");
+        self.writes += 1;
+        self.in_flight = Some((self.writes, purpose));
+        effects.push(Effect::Persist { segment, upto: self.writes, bytes });
+    }
+
+    pub fn finished(&mut self, upto: u64) -> Purpose {
+        let (number, purpose) = self.in_flight.take().expect("only what was started can finish");
+        assert_eq!(upto, number, "writes finish in order");
+        purpose
+    }
+}

@@ -1,0 +1,114 @@
+//! The end of every turn: what the inputs came to leaves as few large effects.
+use super::{Replica, persist::Purpose};
+use crate::{Edition, Effect, Effects, Moment};
+use alloc::{boxed::Box, sync::Arc};
+use detcd_proto::etcdserverpb::ResponseHeader;
+
+/// Bytes of entries applied in one turn. What is left is applied in the next, which follows at once.
+pub(super) const APPLY_BYTES: usize = 16 << 20;
+/// Records a compaction looks at in one turn.
+const COMPACT_BUDGET: usize = 1000;
+
+impl Replica {
+    pub(super) fn settle(&mut self, now: Moment, effects: &mut Effects) {
+        if !self.is_founding {
+            self.notice_leader(now);
+            self.send_kept(now);
+            self.ask(now);
+            self.raft.settle(now);
+            self.apply_committed(now, APPLY_BYTES, effects);
+            self.notice_leader(now);
+            self.hear_answers();
+            self.answer_reads(now);
+            self.compact_on();
+            self.write(effects);
+            for (to, message) in self.raft.take_messages() {
+                effects.push(Effect::Send { to, message: Box::new(message) });
+            }
+            for note in self.raft.take_notes().into_iter().chain(self.notes.drain(..)) {
+                effects.note(note);
+            }
+            self.check();
+        }
+        self.publish_edition(effects);
+        for (ticket, outcome) in self.replies.drain(..) {
+            effects.reply(ticket, outcome);
+        }
+    }
+
+    fn write(&mut self, effects: &mut Effects) {
+        if self.persist.is_idle()
+            && let Some(write) = self.raft.take_write()
+        {
+            let state = write.hard_state.as_ref();
+            self.persist.start(Purpose::Raft(write.number), &write.entries, state, effects);
+        }
+    }
+
+    /// Reacts if somebody leads now who did not lead at the last look.
+    fn notice_leader(&mut self, now: Moment) {
+        let leader = self.raft.leader();
+        if leader == self.leader {
+            return;
+        }
+        self.leader = leader;
+        self.is_dirty = true;
+        let me = self.config.me.id;
+        if leader != Some(me) {
+            self.demote_leases();
+        }
+        let Some(leader) = leader else { return };
+        if leader == me {
+            self.elected = Some(now);
+        }
+        self.abandon_reads();
+        self.transferred(leader);
+    }
+
+    fn publish_edition(&mut self, effects: &mut Effects) {
+        let standing = self.standing();
+        let is_news = self.edition.as_ref().is_none_or(|edition| edition.standing != standing);
+        if !is_news && !self.is_dirty && self.changes.is_empty() {
+            return;
+        }
+        self.is_dirty = false;
+        let changes = core::mem::take(&mut self.changes);
+        let edition = Arc::new(Edition { view: self.view(), changes, standing });
+        self.edition = Some(edition.clone());
+        effects.push(Effect::Publish(edition));
+    }
+
+    /// Removes a slice of what compactions have made unreadable.
+    fn compact_on(&mut self) {
+        if self.state.store.is_compacting() {
+            self.state.store.compact_step(COMPACT_BUDGET);
+            self.is_dirty = true;
+        }
+        let done = self.state.store.compacted_physically();
+        let mut at = 0;
+        while let Some((bound, ..)) = self.compactions.get(at) {
+            if *bound <= done {
+                let (_, ticket, outcome) = self.compactions.remove(at);
+                self.reply(ticket, outcome);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// The stamp of an answer made here and now.
+    pub(super) fn header(&self, revision: i64) -> ResponseHeader {
+        ResponseHeader {
+            cluster_id: self.config.cluster_id.0,
+            member_id: self.config.me.id.0,
+            revision,
+            raft_term: self.raft.term(),
+        }
+    }
+
+    fn check(&self) {
+        self.raft.invariants();
+        assert!(self.applied <= self.raft.commit(), "applied before it was committed");
+        assert!(self.changes.is_empty() || self.is_dirty, "changes are shown in the turn that made them");
+    }
+}
