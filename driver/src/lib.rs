@@ -28,6 +28,7 @@ pub use front::{
     watch::{WatchReplies, WatchRequests},
 };
 pub use node::{Node, start};
+pub use recovery::owner;
 pub use runtime::{
     Arrival, CallFailed, Disk, Fault, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions,
 };

@@ -4,8 +4,8 @@ use crate::{
     log_writer::{FOLDER, Open, path},
 };
 use detcd_core::{
-    Plant, Plants,
-    wal::{Reader, Replayed, SegmentName},
+    ClusterId, MemberId, Plant, Plants,
+    wal::{self, Reader, Replayed, SegmentName},
 };
 use std::io;
 
@@ -62,6 +62,21 @@ pub async fn recover<R: Runtime>(
     open.file.sync().await.map_err(trouble("syncing", &name))?;
     disk.sync_dir(FOLDER).await.map_err(trouble("syncing", FOLDER))?;
     Ok(Some((replayed, open)))
+}
+
+/// How much of a segment is read to learn whose it is, in bytes; its head is far shorter.
+const HEAD_BYTES: usize = 4096;
+
+/// The member and cluster that the log on this disk belongs to, before anything else of it is read. Nothing if there
+/// is no log yet.
+pub async fn owner(disk: &impl Disk) -> Result<Option<(MemberId, ClusterId)>, Fault> {
+    let names = disk.list(FOLDER).await.map_err(trouble("listing", FOLDER))?;
+    let Some(first) = names.iter().filter_map(|name| SegmentName::parse(name)).min() else { return Ok(None) };
+    let name = path(first);
+    let mut file = disk.open(&name).await.map_err(trouble("opening", &name))?;
+    let head = file.read_at(0, HEAD_BYTES).await.map_err(trouble("reading", &name))?;
+    let owner = wal::owner(&head).ok_or_else(|| Fault(format!("{name} does not say whose log it is")))?;
+    Ok(Some((MemberId(owner.node_id), ClusterId(owner.cluster_id))))
 }
 
 fn trouble<'a>(doing: &'a str, name: &'a str) -> impl Fn(io::Error) -> Fault + 'a {

@@ -23,7 +23,9 @@ pub fn stop() -> (Stop, Stopping) {
 impl Stop {
     /// No new connections; calls that wait are finished, streams end.
     pub fn drain(&self) {
-        self.0.send_if_modified(|phase| std::mem::replace(phase, (*phase).max(Phase::Draining)) < Phase::Draining);
+        self.0.send_if_modified(|phase| {
+            std::mem::replace(phase, (*phase).max(Phase::Draining)) < Phase::Draining
+        });
     }
 
     /// Every connection ends now.

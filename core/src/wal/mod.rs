@@ -9,7 +9,7 @@ mod reader;
 mod segment;
 mod writer;
 
-pub use reader::{Damage, Reader, Replayed, Tail};
+pub use reader::{Damage, Reader, Replayed, Tail, owner};
 pub use segment::SegmentName;
 pub use writer::Writer;
 

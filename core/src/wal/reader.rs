@@ -89,6 +89,19 @@ impl fmt::Display for Damage {
 
 impl core::error::Error for Damage {}
 
+/// Whose log this is, from the beginning of any of its segments; None if that cannot be read. Nothing is promised
+/// about the rest of the log.
+pub fn owner(beginning: &[u8]) -> Option<Metadata> {
+    let mut at = 0;
+    while let Frame::Record { record, next, .. } = frame::decode(beginning, at) {
+        if Kind::of(record.r#type) == Some(Kind::Metadata) {
+            return Metadata::decode(record.data.unwrap_or_default()).ok();
+        }
+        at = next;
+    }
+    None
+}
+
 /// Feed it the segments in order, then `finish`.
 #[derive(Debug, Default)]
 pub struct Reader {

@@ -53,6 +53,15 @@ fn twenty() -> Files {
 }
 
 #[test]
+fn the_head_of_a_segment_says_whose_it_is() {
+    let bytes = &twenty().0[0].1;
+    assert_eq!(owner(bytes), Some(META));
+    assert_eq!(owner(&bytes[..100]), Some(META));
+    assert_eq!(owner(&bytes[..20]), None);
+    assert_eq!(owner(&[0; 4096]), None);
+}
+
+#[test]
 fn names_are_etcds() {
     let name = SegmentName { seq: 0x1f, first_index: 0xabc };
     assert_eq!(format!("{name}"), "000000000000001f-0000000000000abc.wal");

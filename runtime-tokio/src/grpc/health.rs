@@ -29,7 +29,10 @@ impl Health for Api {
     type WatchStream = Fed<HealthCheckResponse>;
 
     /// Says it once: the state never changes while the server serves. The stream stays open.
-    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let (feeder, answers) = fed();
         let cut = self.cut(&request);
         let status = match request.into_inner().service.as_str() {

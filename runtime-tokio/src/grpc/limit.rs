@@ -71,7 +71,9 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
-        let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(context)) else { return Poll::Ready(None) };
+        let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(context)) else {
+            return Poll::Ready(None);
+        };
         let frame = frame.map_err(Into::into)?;
         if let Some(data) = frame.data_ref()
             && let Some(length) = this.scan.longer_than(this.max, data)
@@ -108,11 +110,9 @@ mod tests {
 
     #[test]
     fn the_first_message_that_is_too_long_is_found_in_any_pieces() {
-        for (lengths, found) in [
-            (&[0, 10, 0, 0, 9][..], None),
-            (&[11], Some(11)),
-            (&[10, 0, 3, 255, 12], Some(255)),
-        ] {
+        for (lengths, found) in
+            [(&[0, 10, 0, 0, 9][..], None), (&[11], Some(11)), (&[10, 0, 3, 255, 12], Some(255))]
+        {
             let bytes = frames(lengths);
             for piece in 1..20 {
                 let mut scan = Scan::default();

@@ -23,7 +23,10 @@ impl Maintenance for Api {
         self.node.hash_kv(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
-    async fn defragment(&self, _: Request<DefragmentRequest>) -> Result<Response<DefragmentResponse>, Status> {
+    async fn defragment(
+        &self,
+        _: Request<DefragmentRequest>,
+    ) -> Result<Response<DefragmentResponse>, Status> {
         Err(status(Refusal::NotBuilt("Maintenance/Defragment")))
     }
 
@@ -37,7 +40,10 @@ impl Maintenance for Api {
         Err(status(Refusal::NotBuilt("Maintenance/Snapshot")))
     }
 
-    async fn move_leader(&self, _: Request<MoveLeaderRequest>) -> Result<Response<MoveLeaderResponse>, Status> {
+    async fn move_leader(
+        &self,
+        _: Request<MoveLeaderRequest>,
+    ) -> Result<Response<MoveLeaderResponse>, Status> {
         Err(status(Refusal::NotBuilt("Maintenance/MoveLeader")))
     }
 

@@ -11,13 +11,14 @@ mod limit;
 mod maintenance;
 mod stream;
 mod unbuilt;
+mod watch;
 
 use crate::{
     Tokio,
     generated::{
         etcdserverpb::{
             auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer,
-            lease_server::LeaseServer, maintenance_server::MaintenanceServer,
+            lease_server::LeaseServer, maintenance_server::MaintenanceServer, watch_server::WatchServer,
         },
         healthpb::health_server::HealthServer,
         v3electionpb::election_server::ElectionServer,
@@ -68,18 +69,19 @@ impl Services {
         }
         let request = request.map(|body| Limited::new(body, self.request_bytes_max));
         let path = request.uri().path();
-        let (service, method) = path.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or_default();
+        let (service, method) =
+            path.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or_default();
         macro_rules! serve {
             ($server:ident) => {{
                 let unknown = format!("unknown method {method} for service {service}");
-                let mut server =
-                    $server::from_arc(self.api.clone()).max_decoding_message_size(usize::MAX);
+                let mut server = $server::from_arc(self.api.clone()).max_decoding_message_size(usize::MAX);
                 let Ok(response) = server.call(request).await;
                 explained(response, unknown)
             }};
         }
         match service {
             "etcdserverpb.KV" => serve!(KvServer),
+            "etcdserverpb.Watch" => serve!(WatchServer),
             "etcdserverpb.Lease" => serve!(LeaseServer),
             "etcdserverpb.Cluster" => serve!(ClusterServer),
             "etcdserverpb.Maintenance" => serve!(MaintenanceServer),
