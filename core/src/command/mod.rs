@@ -11,4 +11,6 @@ pub mod put;
 pub mod txn;
 
 #[cfg(test)]
-mod tests;
+mod model_tests;
+#[cfg(test)]
+mod replay_tests;

@@ -10,9 +10,6 @@ mod record;
 pub mod tree;
 mod write;
 
-#[cfg(test)]
-mod tests;
-
 pub use hash::KeyspaceHash;
 pub use keyspace::Keyspace;
 pub use record::Record;

@@ -178,7 +178,7 @@ fn play(ops: Vec<Op>, seeded: u32) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn a_tree_is_a_map_and_its_clones_never_change(
         seeded in prop_oneof![Just(0u32), Just(40), Just(1500)],
