@@ -193,10 +193,17 @@ pub enum Happening<'a> {
     SyncFailed {
         member: usize,
     },
+    /// The names in a folder are durable, and the member has not been told.
+    FolderSynced {
+        member: usize,
+        folder: &'a str,
+    },
     /// The client has not heard of it yet.
     Answering {
         member: usize,
         write: bool,
+        /// How far the member has applied the log.
+        applied: u64,
     },
     Noted {
         member: usize,

@@ -110,7 +110,7 @@ impl Net for SimNet {
         let Some((serve, life)) = self.stage.enter(|world| world.server_of(to)) else {
             return Err(CallFailed::Unreachable);
         };
-        let (done, asked) = answer();
+        let (done, mut asked) = answer();
         let back = SimNet { stage: self.stage.clone(), life: life.clone() };
         self.stage.spawn_in(&life, "peer-call", async move {
             let result = serve(call).await;

@@ -128,10 +128,10 @@ impl<T> Answer<T> {
 }
 
 impl<T> Asked<T> {
-    /// Waits for the answer until a moment of the world; None if it did not come.
-    pub async fn until(self, stage: &Stage, deadline: u64) -> Option<T> {
+    /// Waits for the answer until a moment of the world; None if it has not come by then.
+    pub async fn until(&mut self, stage: &Stage, deadline: u64) -> Option<T> {
         let mut nap = stage.nap_until(deadline);
-        std::future::poll_fn(move |cx| {
+        std::future::poll_fn(|cx| {
             {
                 let mut cell = lock(&self.0);
                 if let Some(value) = cell.value.take() {

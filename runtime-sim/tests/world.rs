@@ -211,7 +211,7 @@ fn a_failed_sync_reaches_the_member_and_a_panic_is_reported() {
 fn peers_answer_calls_unless_they_are_cut_off_or_dead() {
     perform(2, || async {
         let stage = stage(2, Weather::FINE, false);
-        let (done, asked) = detcd_runtime_sim::answer();
+        let (done, mut asked) = detcd_runtime_sim::answer();
         let done = std::sync::Mutex::new(Some(done));
         stage.enter(|world| {
             world.set_boot(Arc::new(move |sim| {

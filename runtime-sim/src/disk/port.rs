@@ -82,7 +82,7 @@ impl Disk for SimDisk {
     }
 
     async fn sync_dir(&self, folder: &str) -> io::Result<()> {
-        let (done, asked) = answer();
+        let (done, mut asked) = answer();
         self.operate(|world, member| {
             let (safe, told) = world.sync_ends(member);
             let (life, folder) = (self.life.clone(), folder.to_owned());
@@ -92,6 +92,7 @@ impl Disk for SimDisk {
                     if world.is_alive(&life) {
                         world.record(&Event::Disk { member, what: "sync-dir", name: &folder });
                         world.disk_mut(member).sync_dir(&folder);
+                        world.observe(&Happening::FolderSynced { member, folder: &folder });
                         done.give(());
                     }
                 })),
@@ -157,7 +158,7 @@ impl File for SimFile {
 
     async fn sync(&mut self) -> io::Result<()> {
         let (inode, life) = (self.inode, self.disk.life.clone());
-        let (done, asked) = answer();
+        let (done, mut asked) = answer();
         self.disk
             .operate(|world, member| {
                 world.observe(&Happening::SyncIssued { member });

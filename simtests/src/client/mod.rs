@@ -1,0 +1,264 @@
+//! Clients: they call members over links of their own, give up after a while, and go to another member.
+pub mod convert;
+
+use crate::{cluster::Cluster, workload::Workload};
+use detcd_core::Refusal;
+use detcd_driver::Node;
+use detcd_jepsen_like::history::{History, Outcome, Request, Response};
+use detcd_proto::etcdserverpb as pb;
+use detcd_runtime_sim::{Answer, Dice, Event, Happening, Latency, Sim, Slot, answer};
+use std::{
+    fmt::Write,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// How the links between clients and members behave.
+#[derive(Clone, Debug)]
+pub struct Manners {
+    pub link: Latency,
+    /// So many thousandths of requests and as many of the answers are lost.
+    pub loss_permille: u64,
+    /// How long a client waits before it gives up.
+    pub patience_ns: u64,
+    /// From an answer to the next request.
+    pub think: Latency,
+    /// After a failure, so many thousandths go on with the same member.
+    pub loyalty_permille: u64,
+}
+
+/// What all clients have seen. Its clock counts events, so no two of them are at the same time.
+#[derive(Clone, Default)]
+pub struct Recorder(Arc<Mutex<Recorded>>);
+
+#[derive(Default)]
+struct Recorded {
+    history: History,
+    clock: u64,
+    acked: u64,
+}
+
+impl Recorder {
+    fn with<T>(&self, f: impl FnOnce(&mut Recorded) -> T) -> T {
+        let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded.clock += 1;
+        f(&mut recorded)
+    }
+
+    /// What has been recorded so far.
+    pub fn snapshot(&self) -> History {
+        self.with(|recorded| recorded.history.clone())
+    }
+
+    pub fn take(&self) -> History {
+        self.with(|recorded| std::mem::take(&mut recorded.history))
+    }
+
+    /// Operations that were answered as wished.
+    pub fn acked(&self) -> u64 {
+        self.with(|recorded| recorded.acked)
+    }
+}
+
+/// How a call ended.
+pub enum Ended {
+    /// Nobody was there to take it: it certainly did nothing.
+    Unreachable,
+    Answered(Outcome),
+}
+
+/// One client. It has one request under way at a time, and may leave one of unknown fate behind.
+pub struct Client {
+    pub number: u32,
+    pub cluster: Cluster,
+    pub recorder: Recorder,
+    pub manners: Manners,
+    pub dice: Dice,
+    pub member: Slot,
+}
+
+impl Client {
+    /// Works until told to stop.
+    pub async fn work(mut self, mut workload: Workload, stopped: impl Fn() -> bool) {
+        while !stopped() {
+            let request = workload.next(&mut self.dice);
+            let ended = self.perform(request).await;
+            match &ended {
+                Ended::Answered(Outcome::Ok(response)) => workload.saw(response),
+                Ended::Answered(Outcome::Failed(_)) => {}
+                Ended::Unreachable | Ended::Answered(Outcome::Unknown(_)) => {
+                    if !self.dice.permille(self.manners.loyalty_permille) {
+                        self.member = self.dice.index(self.cluster.len());
+                    }
+                }
+            }
+            let mut think = self.manners.think.draw(&mut self.dice);
+            if matches!(ended, Ended::Unreachable) {
+                think = think.max(20_000_000);
+            }
+            self.cluster.stage().nap(think).await;
+        }
+    }
+
+    /// Repeats a request until it is answered as wished; false if it was not by `deadline`.
+    pub async fn insist(&mut self, request: Request, deadline: u64) -> bool {
+        let stage = self.cluster.stage().clone();
+        while stage.now() < deadline && stage.enter(|world| world.troubles().is_empty()) {
+            if let Ended::Answered(Outcome::Ok(_)) = self.perform(request.clone()).await {
+                return true;
+            }
+            stage.nap(20_000_000).await;
+        }
+        false
+    }
+
+    /// Sends a request to this client's member, and records what came of it.
+    pub async fn perform(&mut self, request: Request) -> Ended {
+        let stage = self.cluster.stage().clone();
+        if !stage.enter(|world| world.is_up(self.member)) {
+            return Ended::Unreachable;
+        }
+        let id = self
+            .recorder
+            .with(|recorded| recorded.history.call(self.number, recorded.clock, request.clone()));
+        self.note(format_args!("#{id} > m{} {}", self.member + 1, Short(&request)));
+        let deadline = stage.now() + self.manners.patience_ns;
+        let outcome = self.call(request, deadline).await;
+        self.note(format_args!("#{id} < {}", ShortOutcome(&outcome)));
+        self.recorder.with(|recorded| {
+            recorded.acked += u64::from(matches!(outcome, Outcome::Ok(_)));
+            recorded.history.ret(id, recorded.clock, outcome.clone());
+        });
+        Ended::Answered(outcome)
+    }
+
+    async fn call(&mut self, request: Request, deadline: u64) -> Outcome {
+        let stage = self.cluster.stage().clone();
+        let gave_up = || Outcome::Unknown("the client gave up".into());
+        let there = self.manners.link.draw(&mut self.dice);
+        let back = self.manners.link.draw(&mut self.dice);
+        let lost = self.dice.permille(self.manners.loss_permille);
+        let answer_lost = self.dice.permille(self.manners.loss_permille);
+        let resets = self.dice.coin();
+        if lost {
+            stage.nap_until(deadline).await;
+            return gave_up();
+        }
+        stage.nap(there).await;
+        let Some((node, life)) = self.cluster.node(self.member) else {
+            return Outcome::Unknown("the connection broke".into());
+        };
+        let (done, mut asked) = answer();
+        let (member, home) = (self.member, stage.clone());
+        let started = stage.spawn_on(member, "request", async move {
+            let write = request.can_write();
+            let outcome = serve(&node, request).await;
+            let applied = node.latest().standing.applied;
+            drop(node);
+            let ok = matches!(outcome, Outcome::Ok(_));
+            home.enter(|world| {
+                if ok {
+                    world.observe(&Happening::Answering { member, write, applied });
+                }
+                // Whoever dies now does not answer any more.
+                if world.is_up(member) && world.life_of(member) == life && !answer_lost {
+                    world.after(back, move |_| Answer::give(done, outcome));
+                }
+            });
+        });
+        if !started {
+            return Outcome::Unknown("the connection broke".into());
+        }
+        // A broken connection is noticed soon, or not at all.
+        loop {
+            let now = stage.now();
+            if let Some(outcome) = asked.until(&stage, deadline.min(now + 100_000_000)).await {
+                return outcome;
+            }
+            let broke = resets && stage.enter(|world| world.life_of(member) != life || !world.is_up(member));
+            if broke {
+                return Outcome::Unknown("the connection broke".into());
+            }
+            if stage.now() >= deadline {
+                return gave_up();
+            }
+        }
+    }
+
+    fn note(&self, line: std::fmt::Arguments<'_>) {
+        let mut text = String::with_capacity(64);
+        text.write_fmt(line).expect("a String takes everything");
+        self.cluster
+            .stage()
+            .enter(|world| world.record(&Event::Client { client: self.number as usize, line: &text }));
+    }
+}
+
+/// Asks a member what the client asked, in etcd's messages.
+async fn serve(node: &Node<Sim>, request: Request) -> Outcome {
+    let response: Result<Response, Refusal> = match request {
+        Request::Range(request) => node.range(convert::range(&request)).await.map(convert::ranged),
+        Request::Put(request) => node.put(convert::put(&request)).await.map(convert::was_put),
+        Request::Delete(request) => node.delete_range(convert::delete(&request)).await.map(convert::deleted),
+        Request::Txn(request) => node.txn(convert::txn(&request)).await.map(convert::was_txn),
+        Request::Compact { revision } => {
+            let request = pb::CompactionRequest { revision, physical: false };
+            node.compact(request).await.map(|response| convert::compacted(&response))
+        }
+        Request::LeaseGrant { .. } | Request::LeaseRevoke { .. } => {
+            unreachable!("no workload makes {request:?}")
+        }
+    };
+    response.map_or_else(|refusal| convert::refused(&refusal), Outcome::Ok)
+}
+
+/// A request in a few words.
+struct Short<'a>(&'a Request);
+
+impl std::fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = String::from_utf8_lossy;
+        match self.0 {
+            Request::Range(range) => {
+                let kind = if range.serializable { "sget" } else { "get" };
+                write!(f, "{kind} {}", text(&range.key))?;
+                if !range.range_end.is_empty() {
+                    write!(f, "..{}", text(&range.range_end))?;
+                }
+                if range.revision > 0 { write!(f, " @{}", range.revision) } else { Ok(()) }
+            }
+            Request::Put(put) => write!(f, "put {}={}", text(&put.key), text(&put.value)),
+            Request::Delete(delete) => write!(f, "del {}..{}", text(&delete.key), text(&delete.range_end)),
+            Request::Txn(txn) => write!(
+                f,
+                "txn if {} then {} else {}",
+                txn.compares.len(),
+                txn.success.len(),
+                txn.failure.len()
+            ),
+            Request::Compact { revision } => write!(f, "compact {revision}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+struct ShortOutcome<'a>(&'a Outcome);
+
+impl std::fmt::Display for ShortOutcome<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Outcome::Ok(response) => {
+                write!(f, "ok revision={}", response.revision())?;
+                if let Response::Range(range) = response {
+                    for kv in &range.kvs {
+                        let (key, value) =
+                            (String::from_utf8_lossy(&kv.key), String::from_utf8_lossy(&kv.value));
+                        write!(f, " {key}={value}@{}", kv.mod_revision)?;
+                    }
+                }
+                Ok(())
+            }
+            Outcome::Failed(refusal) => write!(f, "refused: {refusal:?}"),
+            Outcome::Unknown(why) => write!(f, "unknown: {why}"),
+        }
+    }
+}

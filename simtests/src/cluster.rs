@@ -1,0 +1,148 @@
+//! The members of one run: real drivers on real cores, booted again whenever somebody starts them.
+use detcd_core::{ClusterId, Config, Edition, Member, MemberId, Plants, Span};
+use detcd_driver::Node;
+use detcd_runtime_sim::{Setup, Sim, Slot, Stage, clock::Clock, links::Weather};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What all members of a run have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub members: usize,
+    pub heartbeat: Span,
+    pub election: Span,
+    pub pre_vote: bool,
+    pub segment_bytes: u64,
+    pub max_message_bytes: usize,
+    pub max_inflight_messages: usize,
+    pub plants: Plants,
+}
+
+impl Settings {
+    fn bootstrap(&self) -> Vec<Member> {
+        let member = |number: usize| {
+            let peer_urls = vec![format!("http://m{number}:2380")];
+            Member {
+                id: MemberId::of_bootstrap(&peer_urls, "etcdsim"),
+                name: format!("m{number}"),
+                peer_urls,
+                client_urls: vec![format!("http://m{number}:2379")],
+                is_learner: false,
+            }
+        };
+        (1..=self.members).map(member).collect()
+    }
+
+    fn config(&self, slot: Slot) -> Config {
+        let named = self.bootstrap();
+        let cluster_id = ClusterId::of_members(named.iter().map(|member| member.id));
+        // As in etcd, a member's name and client URLs become known only through the log.
+        let bootstrap = named
+            .iter()
+            .map(|member| Member { name: String::new(), client_urls: Vec::new(), ..member.clone() })
+            .collect();
+        Config {
+            heartbeat_interval: self.heartbeat,
+            election_timeout: self.election,
+            pre_vote: self.pre_vote,
+            segment_bytes: self.segment_bytes,
+            max_message_bytes: self.max_message_bytes,
+            max_inflight_messages: self.max_inflight_messages,
+            plants: self.plants,
+            ..Config::new(named[slot].clone(), cluster_id, bootstrap)
+        }
+    }
+
+    /// Members that must agree.
+    pub fn majority(&self) -> usize {
+        self.members / 2 + 1
+    }
+}
+
+#[derive(Clone)]
+pub struct Cluster {
+    stage: Stage,
+    nodes: Arc<Mutex<Vec<Option<Booted>>>>,
+    settings: Arc<Settings>,
+}
+
+/// A member that has read its log back, and in which of its lives.
+struct Booted {
+    life: u64,
+    node: Node<Sim>,
+}
+
+impl Cluster {
+    /// Sets up a world with these members; none of them runs yet.
+    pub fn new(
+        seed: u64,
+        settings: Settings,
+        clocks: Vec<Clock>,
+        weather: Weather,
+        trace: bool,
+        budget: u64,
+    ) -> Cluster {
+        let members = settings.bootstrap().iter().map(|member| member.id).collect();
+        let stage = Stage::new(Setup { seed, members, clocks, weather, trace, budget });
+        let nodes = Arc::new(Mutex::new((0..settings.members).map(|_| None).collect::<Vec<_>>()));
+        let cluster = Cluster { stage: stage.clone(), nodes, settings: Arc::new(settings) };
+        let booting = cluster.clone();
+        stage.enter(|world| {
+            world.set_boot(Arc::new(move |sim| {
+                let cluster = booting.clone();
+                Box::pin(async move {
+                    let (slot, life) = (sim.member(), sim.life_number());
+                    let node = detcd_driver::start(sim.clone(), cluster.settings.config(slot)).await?;
+                    let serving = node.clone();
+                    sim.serve_peers(Arc::new(move |call| {
+                        let node = serving.clone();
+                        Box::pin(async move { node.peer(call).await })
+                    }));
+                    let before = cluster.nodes()[slot].replace(Booted { life, node });
+                    drop(before);
+                    Ok(())
+                })
+            }));
+        });
+        cluster
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, Vec<Option<Booted>>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn len(&self) -> usize {
+        self.settings.members
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The member's handle and its life, if it has booted and lives.
+    pub fn node(&self, slot: Slot) -> Option<(Node<Sim>, u64)> {
+        let life = self.stage.enter(|world| world.is_up(slot).then(|| world.life_of(slot)))?;
+        let nodes = self.nodes();
+        let booted = nodes[slot].as_ref().filter(|booted| booted.life == life)?;
+        Some((booted.node.clone(), life))
+    }
+
+    /// What the member shows to its clients.
+    pub fn edition(&self, slot: Slot) -> Option<Arc<Edition>> {
+        self.node(slot).map(|(node, _)| node.latest())
+    }
+
+    /// Ends the run; see [`Stage::end`].
+    pub async fn end(&self) {
+        let nodes = std::mem::take(&mut *self.nodes());
+        drop(nodes);
+        self.stage.end().await;
+    }
+}

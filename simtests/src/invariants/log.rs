@@ -1,0 +1,243 @@
+//! Durability: what members tell each other and their clients is on disk before they tell it, and what a majority has
+//! on disk stays. Source: Raft, section 5.3 to 5.4 and figure 2 ("updated on stable storage before responding").
+use super::mirror::{FOLDER, Log, Mark, Record, records};
+use detcd_proto::raftpb::{HardState, Message, MessageType};
+use detcd_runtime_sim::{Happening, Observer, Slot, World};
+
+/// Watches every member's disk and every message.
+pub struct Durability {
+    members: Vec<Member>,
+    /// What is known to be committed, from index 1.
+    ledger: Vec<Mark>,
+    majority: usize,
+    /// Also report broken causes, not only broken consequences.
+    causes: bool,
+}
+
+#[derive(Default)]
+struct Member {
+    /// As appended, synced or not.
+    written: Log,
+    durable: Log,
+    /// Appended to a named segment and not synced.
+    pending: Vec<Record>,
+    /// Appended to a segment that has no durable name yet.
+    draft: Vec<Record>,
+    /// It has booted again, and its disk has not been read since.
+    stale: bool,
+    /// Its log cannot be read; it will say so itself.
+    blind: bool,
+    /// Up to here its log was compared with the ledger.
+    compared: u64,
+}
+
+impl Durability {
+    pub fn new(members: usize, causes: bool) -> Durability {
+        let members: Vec<Member> = (0..members).map(|_| Member::default()).collect();
+        Durability { majority: members.len() / 2 + 1, members, ledger: Vec::new(), causes }
+    }
+
+    fn sending(&self, from: Slot, message: &Message, world: &mut World) {
+        let member = &self.members[from];
+        if message.reject || member.blind || !self.causes {
+            return;
+        }
+        let who = from + 1;
+        match MessageType::try_from(message.r#type) {
+            Ok(MessageType::MsgVoteResp) => {
+                let state = member.durable.state;
+                if (state.term, state.vote) != (message.term, message.to) {
+                    let text = format!(
+                        "m{who} votes for {:x} in term {}, and its disk says: term {}, vote {:x}",
+                        message.to, message.term, state.term, state.vote
+                    );
+                    world.trouble("vote-durable", text);
+                }
+            }
+            Ok(MessageType::MsgAppResp) => {
+                let (acked, durable) = (message.index, member.durable.last_index());
+                // What is committed is safe elsewhere, so whoever says that it has it promises nothing.
+                if acked > durable && acked > self.ledger.len() as u64 {
+                    let text = format!(
+                        "m{who} acknowledges entries up to {acked}, and its disk has them up to {durable}"
+                    );
+                    world.trouble("acknowledgement-durable", text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Somebody says or shows that everything up to `commit` is committed.
+    fn committed(&mut self, by: Slot, commit: u64, world: &mut World) {
+        while (self.ledger.len() as u64) < commit {
+            let index = self.ledger.len() as u64 + 1;
+            let marks: Vec<Mark> =
+                self.members.iter().filter_map(|member| member.durable.at(index)).collect();
+            let agreed = marks
+                .iter()
+                .find(|&mark| marks.iter().filter(|&other| other == mark).count() >= self.majority);
+            match agreed {
+                Some(&mark) => self.ledger.push(mark),
+                None if self.members.iter().any(|member| member.blind) => return,
+                None => {
+                    if self.causes {
+                        let text = format!(
+                            "m{} takes {commit} for committed, and entry {index} is on {} of {} disks",
+                            by + 1,
+                            marks.len(),
+                            self.members.len()
+                        );
+                        world.trouble("committed-durable", text);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, slot: Slot, record: &Record, world: &mut World) {
+        let who = slot + 1;
+        let member = &mut self.members[slot];
+        match record {
+            Record::Entry { index, mark } => {
+                let committed = self.ledger.get(*index as usize - 1);
+                let had = member.durable.at(*index);
+                if committed.is_some() && had.as_ref() == committed && Some(mark) != committed {
+                    let text = format!("m{who} overwrites entry {index}, which is committed");
+                    world.trouble("committed-stays", text);
+                }
+                if *index > member.written.last_index() + 1 {
+                    let last = member.written.last_index();
+                    world.trouble("log-contiguous", format!("m{who} appends entry {index} behind {last}"));
+                }
+                member.compared = member.compared.min(index - 1);
+            }
+            Record::State(state) => {
+                if let Some(text) = state_fault(&member.written.state, state) {
+                    world.trouble("hard-state", format!("m{who} {text}"));
+                }
+            }
+        }
+        member.written.take(record);
+        if let Record::State(state) = record {
+            let commit = state.commit;
+            self.committed(slot, commit, world);
+            self.compare(slot, commit, world);
+        }
+    }
+
+    /// Whatever a member holds for committed is the same entry that everybody else has there.
+    fn compare(&mut self, slot: Slot, commit: u64, world: &mut World) {
+        let member = &mut self.members[slot];
+        let upto = commit.min(self.ledger.len() as u64).min(member.written.last_index());
+        while member.compared < upto {
+            let index = member.compared + 1;
+            let (has, agreed) = (member.written.at(index), self.ledger.get(index as usize - 1).copied());
+            if has != agreed {
+                let text = format!(
+                    "m{} holds entry {index} for committed: {has:?}, others have {agreed:?}",
+                    slot + 1
+                );
+                world.trouble("same-entry", text);
+            }
+            member.compared = index;
+        }
+    }
+
+    /// After a boot: what does the disk say?
+    fn refresh(&mut self, slot: Slot, world: &mut World) {
+        let member = &mut self.members[slot];
+        if !std::mem::take(&mut member.stale) {
+            return;
+        }
+        let Some(log) = Log::durable(world.disk(slot)) else {
+            member.blind = true;
+            return;
+        };
+        member.blind = false;
+        let who = slot + 1;
+        for (i, committed) in self.ledger.iter().enumerate() {
+            let index = i as u64 + 1;
+            if member.durable.at(index) == Some(*committed) && log.at(index) != Some(*committed) {
+                let text =
+                    format!("m{who} had the committed entry {index} on disk, and after its boot it is gone");
+                world.trouble("recovery", text);
+                break;
+            }
+        }
+        if let Some(text) = state_fault(&member.durable.state, &log.state) {
+            world.trouble("recovery", format!("m{who} {text} after a boot"));
+        }
+        member.written = log.clone();
+        member.durable = log;
+        member.compared = 0;
+    }
+
+    fn harden(&mut self, slot: Slot, records: Vec<Record>) {
+        let member = &mut self.members[slot];
+        for record in &records {
+            member.durable.take(record);
+        }
+    }
+}
+
+/// What a later hard state must not do to an earlier one.
+fn state_fault(before: &HardState, after: &HardState) -> Option<String> {
+    let (old, new) = ((before.term, before.vote, before.commit), (after.term, after.vote, after.commit));
+    let text = |what: &str| format!("{what}: term, vote, commit were {old:x?} and are {new:x?}");
+    if after.term < before.term {
+        Some(text("goes back in terms"))
+    } else if after.term == before.term && before.vote != 0 && after.vote != before.vote {
+        Some(text("changes its vote"))
+    } else if after.commit < before.commit {
+        Some(text("takes a commit back"))
+    } else {
+        None
+    }
+}
+
+impl Observer for Durability {
+    fn happened(&mut self, what: &Happening<'_>, world: &mut World) {
+        match *what {
+            Happening::Sending { from, message, .. } => {
+                if matches!(
+                    MessageType::try_from(message.r#type),
+                    Ok(MessageType::MsgApp | MessageType::MsgHeartbeat)
+                ) {
+                    self.committed(from, message.commit, world);
+                }
+                self.sending(from, message, world);
+            }
+            Happening::Appending { member, name, bytes } if name.starts_with(FOLDER) => {
+                self.refresh(member, world);
+                let records = records(bytes);
+                for record in &records {
+                    self.append(member, record, world);
+                }
+                self.members[member].pending.extend(records);
+            }
+            Happening::Synced { member, name } if name.starts_with(FOLDER) => {
+                self.refresh(member, world);
+                let records = std::mem::take(&mut self.members[member].pending);
+                if name.ends_with(".tmp") {
+                    self.members[member].draft.extend(records);
+                } else {
+                    self.harden(member, records);
+                }
+            }
+            Happening::FolderSynced { member, folder: FOLDER } => {
+                let records = std::mem::take(&mut self.members[member].draft);
+                self.harden(member, records);
+            }
+            Happening::Booting { member } => {
+                let member = &mut self.members[member];
+                member.stale = true;
+                member.pending.clear();
+                member.draft.clear();
+            }
+            Happening::Answering { member, applied, .. } => self.committed(member, applied, world),
+            _ => {}
+        }
+    }
+}

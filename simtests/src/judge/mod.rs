@@ -1,0 +1,6 @@
+//! Judges of a whole run, after everything has healed.
+mod converged;
+mod linear;
+
+pub use converged::{Reach, acknowledged, converge, equal_state};
+pub use linear::{Linear, linearizable};

@@ -1,0 +1,64 @@
+//! A disk says that it could not: a sync fails and drops its pages, a write fails half-way, there is no space.
+use super::Trouble;
+use detcd_runtime_sim::{Dice, Slot, World};
+
+#[derive(Debug)]
+struct FailingSyncs {
+    member: Slot,
+    permille: u64,
+}
+
+#[derive(Debug)]
+struct FailingWrites {
+    member: Slot,
+    full: bool,
+    permille: u64,
+}
+
+pub fn syncs(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+    Box::new(FailingSyncs { member: dice.index(members), permille: *dice.pick(&[100, 500, 1000]) })
+}
+
+pub fn writes(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+    let (member, full) = (dice.index(members), dice.coin());
+    Box::new(FailingWrites { member, full, permille: *dice.pick(&[100, 500, 1000]) })
+}
+
+/// Nothing fails any more.
+pub fn mend(world: &mut World, member: Slot) {
+    let knobs = &mut world.disk_mut(member).knobs;
+    knobs.sync_fails_permille = 0;
+    knobs.append_fails_permille = 0;
+    knobs.full = false;
+}
+
+impl Trouble for FailingSyncs {
+    fn name(&self) -> &'static str {
+        "failing syncs"
+    }
+    fn begin(&self, world: &mut World) {
+        world.disk_mut(self.member).knobs.sync_fails_permille = self.permille;
+    }
+    fn end(&self, world: &mut World) {
+        world.disk_mut(self.member).knobs.sync_fails_permille = 0;
+    }
+}
+
+impl Trouble for FailingWrites {
+    fn name(&self) -> &'static str {
+        if self.full { "full disk" } else { "failing writes" }
+    }
+    fn begin(&self, world: &mut World) {
+        let knobs = &mut world.disk_mut(self.member).knobs;
+        if self.full {
+            knobs.full = true;
+        } else {
+            knobs.append_fails_permille = self.permille;
+        }
+    }
+    fn end(&self, world: &mut World) {
+        let knobs = &mut world.disk_mut(self.member).knobs;
+        knobs.full = false;
+        knobs.append_fails_permille = 0;
+    }
+}

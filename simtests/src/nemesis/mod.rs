@@ -1,0 +1,128 @@
+//! What goes wrong, and when. Two kinds: strikes fall at a time, traps wait for a moment.
+//!
+//! Each file is one kind of trouble. Each says what it does, how to undo it, and how it is drawn.
+mod aimed;
+mod crash;
+mod failing_disk;
+mod partition;
+mod pause;
+mod power;
+mod slow_disk;
+mod weather;
+
+pub use aimed::{Supervisor, Trap, Traps};
+
+use crate::cluster::Cluster;
+use detcd_runtime_sim::{Dice, Event, Slot, World};
+use std::fmt;
+
+/// One kind of trouble, with its particulars drawn.
+pub trait Trouble: fmt::Debug + Send {
+    fn name(&self) -> &'static str;
+    fn begin(&self, world: &mut World);
+    /// Takes back what `begin` did; nothing else.
+    fn end(&self, world: &mut World);
+}
+
+/// Trouble from one time to another, in nanoseconds since the run began.
+pub struct Strike {
+    pub at_ns: u64,
+    pub lasting_ns: u64,
+    pub trouble: Box<dyn Trouble>,
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (at, lasting) = (self.at_ns / 1_000_000, self.lasting_ns / 1_000_000);
+        write!(f, "at {at} ms for {lasting} ms: {:?}", self.trouble)
+    }
+}
+
+/// How a kind of trouble is drawn for a cluster of so many members.
+type Draw = fn(&mut Dice, usize) -> Box<dyn Trouble>;
+
+/// Every kind, and whether it makes sense for one member alone.
+const KINDS: [(Draw, bool); 14] = [
+    (crash::one, true),
+    (crash::some, false),
+    (power::one, true),
+    (power::some, false),
+    (power::all, true),
+    (pause::one, true),
+    (partition::halves, false),
+    (partition::bridge, false),
+    (partition::one_way, false),
+    (weather::burst, false),
+    (slow_disk::slow, true),
+    (slow_disk::stuck, true),
+    (failing_disk::syncs, true),
+    (failing_disk::writes, true),
+];
+
+/// Draws what goes wrong in a run: a subset of the kinds, so that no kind hides another, then when and how often.
+pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) -> (Vec<Strike>, Vec<Trap>) {
+    let possible: Vec<Draw> =
+        KINDS.iter().filter(|(_, alone)| *alone || members > 1).map(|&(draw, _)| draw).collect();
+    let kinds = dice.between(0, 4) as usize;
+    let chosen = dice.subset(possible.len(), kinds.min(possible.len()));
+    let mut strikes = Vec::new();
+    if !chosen.is_empty() {
+        for _ in 0..dice.between(1, 10) {
+            let draw = possible[*dice.pick(&chosen)];
+            let at_ns = dice.below(storm_ns);
+            // From a blink to several election timeouts.
+            let lasting_ns = match dice.weighted(&[3, 4, 3]) {
+                0 => dice.between(1, election_ns / 4),
+                1 => dice.between(election_ns / 2, election_ns * 2),
+                _ => dice.between(election_ns * 2, election_ns * 8),
+            };
+            strikes.push(Strike { at_ns, lasting_ns, trouble: draw(dice, members) });
+        }
+    }
+    strikes.sort_by_key(|strike| strike.at_ns);
+    let traps = aimed::draw(dice, members, storm_ns, election_ns);
+    (strikes, traps)
+}
+
+/// Lets the strikes fall, one after the other.
+pub async fn strike(cluster: Cluster, strikes: Vec<Strike>) {
+    for Strike { at_ns, lasting_ns, trouble } in strikes {
+        cluster.stage().nap_until(at_ns).await;
+        cluster.stage().enter(|world| {
+            let line = format!("{} for {} ms: {trouble:?}", trouble.name(), lasting_ns / 1_000_000);
+            world.record(&Event::Story { line: &line });
+            world.count(trouble.name());
+            trouble.begin(world);
+            world.after(lasting_ns, move |world| {
+                let line = format!("end of {}: {trouble:?}", trouble.name());
+                world.record(&Event::Story { line: &line });
+                trouble.end(world);
+            });
+        });
+    }
+}
+
+/// Nothing is wrong any more: every link, disk and process.
+pub fn heal(world: &mut World) {
+    world.record(&Event::Story { line: "everything heals" });
+    world.heal_links();
+    for member in 0..world.len() {
+        failing_disk::mend(world, member);
+        slow_disk::mend(world, member);
+        world.resume(member);
+        world.start(member);
+    }
+}
+
+/// Starts again whoever does not run.
+fn start_all(world: &mut World, members: &[Slot]) {
+    for &member in members {
+        world.start(member);
+    }
+}
+
+/// Some members but not none and not all, if there is a choice.
+fn some_of(dice: &mut Dice, members: usize) -> Vec<Slot> {
+    let k = dice.between(1, members.saturating_sub(1).max(1) as u64) as usize;
+    dice.subset(members, k)
+}

@@ -1,0 +1,55 @@
+//! A disk takes long, or stands still for a while and then goes on.
+use super::Trouble;
+use detcd_runtime_sim::{Dice, Slot, World};
+
+#[derive(Debug)]
+struct Slow {
+    member: Slot,
+    slowness: u64,
+}
+
+#[derive(Debug)]
+struct Stuck {
+    member: Slot,
+    for_ns: u64,
+}
+
+pub fn slow(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+    Box::new(Slow { member: dice.index(members), slowness: *dice.pick(&[5, 30, 200]) })
+}
+
+pub fn stuck(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+    Box::new(Stuck { member: dice.index(members), for_ns: dice.between(10, 3_000) * 1_000_000 })
+}
+
+/// As fast as it was.
+pub fn mend(world: &mut World, member: Slot) {
+    let knobs = &mut world.disk_mut(member).knobs;
+    knobs.slowness = 1;
+    knobs.stuck_until_ns = 0;
+}
+
+impl Trouble for Slow {
+    fn name(&self) -> &'static str {
+        "slow disk"
+    }
+    fn begin(&self, world: &mut World) {
+        world.disk_mut(self.member).knobs.slowness = self.slowness;
+    }
+    fn end(&self, world: &mut World) {
+        world.disk_mut(self.member).knobs.slowness = 1;
+    }
+}
+
+impl Trouble for Stuck {
+    fn name(&self) -> &'static str {
+        "stuck disk"
+    }
+    fn begin(&self, world: &mut World) {
+        let until = world.now() + self.for_ns;
+        world.disk_mut(self.member).knobs.stuck_until_ns = until;
+    }
+    fn end(&self, world: &mut World) {
+        world.disk_mut(self.member).knobs.stuck_until_ns = 0;
+    }
+}

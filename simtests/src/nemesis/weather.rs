@@ -1,0 +1,35 @@
+//! The network loses, repeats and delays more than usual, everywhere and for a while.
+use super::Trouble;
+use detcd_runtime_sim::{Dice, Latency, World, links::Weather};
+
+#[derive(Debug)]
+struct Burst {
+    weather: Weather,
+}
+
+pub fn burst(dice: &mut Dice, _: usize) -> Box<dyn Trouble> {
+    let weather = Weather {
+        latency: *dice.pick(&[
+            Latency::new(100, 1_000, 100, 50_000),
+            Latency::new(5_000, 30_000, 100, 200_000),
+            Latency::new(100, 300, 300, 500_000),
+        ]),
+        loss_permille: *dice.pick(&[0, 50, 200, 500]),
+        repeat_permille: *dice.pick(&[0, 100, 400]),
+        in_order: dice.permille(300),
+    };
+    Box::new(Burst { weather })
+}
+
+impl Trouble for Burst {
+    fn name(&self) -> &'static str {
+        "bad weather"
+    }
+    fn begin(&self, world: &mut World) {
+        world.links.set_weather(self.weather);
+    }
+    fn end(&self, world: &mut World) {
+        let fine = world.links.fine();
+        world.links.set_weather(fine);
+    }
+}

@@ -1,0 +1,107 @@
+//! What a seed stands for: the cluster, its world, its clients, and what goes wrong when. Drawn before the run begins,
+//! from generators of its own, so that a plan can be printed and read.
+use crate::{
+    client::Manners,
+    cluster::Settings,
+    nemesis::{self, Strike, Trap},
+    workload::Mix,
+};
+use detcd_core::{Plants, Span};
+use detcd_runtime_sim::{Concern, Dice, Latency, clock::Clock, disk::Knobs, links::Weather};
+use std::fmt;
+
+pub struct Plan {
+    pub seed: u64,
+    pub settings: Settings,
+    pub clocks: Vec<Clock>,
+    pub weather: Weather,
+    pub disk: Knobs,
+    pub clients: u32,
+    pub keys: u64,
+    pub mix: Mix,
+    pub manners: Manners,
+    /// How long things go wrong, in nanoseconds; then everything heals.
+    pub storm_ns: u64,
+    pub strikes: Vec<Strike>,
+    pub traps: Vec<Trap>,
+}
+
+impl Plan {
+    /// Swarm: every seed draws its own size, settings, mix and its own subset of what can go wrong.
+    pub fn draw(seed: u64, plants: Plants) -> Plan {
+        let dice = &mut Dice::new(seed, Concern::Plan);
+        let members = [1, 3, 5][dice.weighted(&[15, 60, 25])];
+        let election_ms = *dice.pick(&[60, 100, 250, 1000]);
+        let settings = Settings {
+            members,
+            heartbeat: Span::millis((election_ms / 10).max(10)),
+            election: Span::millis(election_ms),
+            pre_vote: dice.coin(),
+            segment_bytes: *dice.pick(&[2_000, 8_000, 64_000_000]),
+            max_message_bytes: *dice.pick(&[300, 4_096, 512 * 1024]),
+            max_inflight_messages: *dice.pick(&[2, 16, 512]),
+            plants,
+        };
+        // A fixed number of things happens per election timeout, so that slow clusters are not better tested.
+        let storm_ns = (election_ms * dice.between(12, 30)).clamp(1_500, 12_000) * 1_000_000;
+        let clients = dice.between(1, 5) as u32;
+        let keys = *dice.pick(&[1, 2, 3, 5, 8]);
+        let mix = Mix::draw(dice);
+        let manners = Manners {
+            link: Latency::new(50, 300, 10, 10_000),
+            loss_permille: *dice.pick(&[0, 0, 10, 50]),
+            patience_ns: election_ms * dice.between(2, 8) * 1_000_000,
+            think: Latency::new(100, storm_ns / 1000 / dice.between(50, 250), 50, 50_000),
+            loyalty_permille: *dice.pick(&[0, 300, 900]),
+        };
+        let weather = Weather {
+            latency: *dice.pick(&[
+                Latency::new(80, 400, 10, 5_000),
+                Latency::new(500, 3_000, 20, 20_000),
+                Latency::new(100, 200, 100, 10_000),
+            ]),
+            loss_permille: *dice.pick(&[0, 0, 5, 30]),
+            repeat_permille: *dice.pick(&[0, 0, 20]),
+            in_order: dice.permille(700),
+        };
+        let disk = Knobs {
+            sync: *dice.pick(&[
+                Latency::new(150, 1_500, 15, 40_000),
+                Latency::new(50, 100, 5, 5_000),
+                Latency::new(2_000, 6_000, 50, 60_000),
+            ]),
+            ..Knobs::default()
+        };
+        let dice = &mut Dice::new(seed, Concern::Clocks);
+        let drift_max = *dice.pick(&[0, 100, 50_000]);
+        let clocks = (0..members)
+            .map(|_| Clock {
+                origin_ns: dice.below(1 << 40),
+                drift_ppm: dice.between(0, 2 * drift_max) as i64 - drift_max as i64,
+                wall_offset_ns: dice.below(3_600_000_000_000),
+            })
+            .collect();
+        let dice = &mut Dice::new(seed, Concern::Faults);
+        let (strikes, traps) = nemesis::draw(dice, members, storm_ns, election_ms * 1_000_000);
+        Plan { seed, settings, clocks, weather, disk, clients, keys, mix, manners, storm_ns, strikes, traps }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed      {:#x}", self.seed)?;
+        writeln!(f, "settings  {:?}", self.settings)?;
+        writeln!(f, "weather   {:?}", self.weather)?;
+        writeln!(f, "disk      {:?}", self.disk)?;
+        writeln!(f, "clients   {} on {} keys, {:?}", self.clients, self.keys, self.mix)?;
+        writeln!(f, "manners   {:?}", self.manners)?;
+        writeln!(f, "storm     {} ms", self.storm_ns / 1_000_000)?;
+        for strike in &self.strikes {
+            writeln!(f, "strike    {strike}")?;
+        }
+        for trap in &self.traps {
+            writeln!(f, "trap      {trap}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! One run: from a seed to a plan, through a storm and its end, to a verdict and a transcript.
+use crate::{
+    client::{Client, Manners, Recorder},
+    cluster::Cluster,
+    invariants::{Durability, OneLeaderPerTerm},
+    judge::{self, Linear, Reach},
+    nemesis::{self, Supervisor, Traps},
+    plan::Plan,
+    workload::Workload,
+};
+use detcd_core::Plants;
+use detcd_jepsen_like::{
+    check::Stats,
+    history::{History, Request},
+};
+use detcd_runtime_sim::{Concern, Dice, Digest, Event, Latency, Stage, perform};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// How a seed is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub plants: Plants,
+    /// Keep the transcript's text.
+    pub trace: bool,
+    /// Also judge causes: what a member must have on disk before it speaks.
+    pub causes: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { plants: Plants::NONE, trace: false, causes: true }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Clean,
+    /// A rule was broken: which, and how.
+    Fail {
+        judge: String,
+        text: String,
+    },
+    /// No judge could tell.
+    Unknown(String),
+    /// The simulator itself is wrong.
+    Broken(String),
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub seed: u64,
+    pub verdict: Verdict,
+    /// Names everything that happened; the same seed gives the same digest in every process.
+    pub digest: Digest,
+    pub events: u64,
+    /// Simulated nanoseconds.
+    pub simulated_ns: u64,
+    /// What happened how often: faults, messages, elections.
+    pub counts: BTreeMap<&'static str, u64>,
+    pub stats: Stats,
+    /// Requests that were answered as wished.
+    pub acked: u64,
+    /// The transcript's text, if it was kept.
+    pub text: Option<String>,
+}
+
+impl Outcome {
+    /// Clean, but only because nothing was done that could have gone wrong.
+    pub fn is_vacuous(&self) -> bool {
+        self.verdict == Verdict::Clean && self.stats.writes < 10
+    }
+}
+
+/// Most polls of member tasks in a run; a run needs a few hundred thousand.
+const BUDGET: u64 = 5_000_000;
+
+/// Plays a seed. Deterministic: everything comes from the seed and the options.
+pub fn run(seed: u64, options: Options) -> Outcome {
+    let played = perform(seed, move || async move { play(Plan::draw(seed, options.plants), options).await });
+    let (mut outcome, history) = match played {
+        Ok(played) => played,
+        Err(panic) => {
+            return Outcome {
+                seed,
+                verdict: Verdict::Broken(panic),
+                digest: Digest::default(),
+                events: 0,
+                simulated_ns: 0,
+                counts: BTreeMap::new(),
+                stats: Stats::default(),
+                acked: 0,
+                text: None,
+            };
+        }
+    };
+    if outcome.verdict == Verdict::Clean {
+        match judge::linearizable(&history) {
+            Linear::Legal(stats) => outcome.stats = stats,
+            Linear::Illegal(text) => {
+                outcome.verdict = Verdict::Fail { judge: "linearizability".into(), text }
+            }
+            Linear::Unknown(why) => outcome.verdict = Verdict::Unknown(why),
+        }
+    }
+    outcome
+}
+
+async fn play(plan: Plan, options: Options) -> (Outcome, History) {
+    let seed = plan.seed;
+    let members = plan.settings.members;
+    let election_ns = plan.settings.election.as_nanos();
+    let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, options.trace, BUDGET);
+    let stage = cluster.stage().clone();
+    stage.enter(|world| {
+        world.add_observer(OneLeaderPerTerm::default());
+        world.add_observer(Durability::new(members, options.causes));
+        world.add_observer(Traps::new(plan.traps, members, plan.storm_ns));
+        world.add_observer(Supervisor::new(seed, election_ns));
+        for member in 0..members {
+            world.disk_mut(member).knobs = plan.disk.clone();
+            world.start(member);
+        }
+    });
+
+    let recorder = Recorder::default();
+    let stopped = Arc::new(AtomicBool::new(false));
+    for number in 0..plan.clients {
+        let mut dice = Dice::split(seed, Concern::Workload, u64::from(number));
+        let member = dice.index(members);
+        let (cluster, recorder, manners) = (cluster.clone(), recorder.clone(), plan.manners.clone());
+        let client = Client { number, cluster, recorder, manners, dice, member };
+        let workload = Workload::new(number, plan.keys, plan.mix.clone());
+        let stopped = stopped.clone();
+        madsim::task::spawn(client.work(workload, move || stopped.load(Ordering::Relaxed)));
+    }
+    madsim::task::spawn(nemesis::strike(cluster.clone(), plan.strikes));
+
+    storm(&stage, plan.storm_ns).await;
+    let mut verdict = Verdict::Clean;
+    if stage.enter(|world| world.troubles().is_empty()) {
+        stage.enter(nemesis::heal);
+        let deadline = stage.now() + 12 * election_ns + 3_000_000_000;
+        let closing = Closing {
+            seed,
+            first_number: plan.clients,
+            deadline,
+            patience_ns: 3 * election_ns + 200_000_000,
+        };
+        verdict = close(&cluster, &recorder, &stopped, closing).await;
+    }
+    stopped.store(true, Ordering::Relaxed);
+
+    let acked = recorder.acked();
+    let history = recorder.take();
+    let outcome = stage.enter(|world| {
+        if let Some(trouble) = world.troubles().first() {
+            verdict = Verdict::Fail { judge: trouble.judge.clone(), text: trouble.text.clone() };
+        }
+        Outcome {
+            seed,
+            verdict,
+            digest: world.digest(),
+            events: world.events(),
+            simulated_ns: world.now(),
+            counts: world.counts().clone(),
+            stats: Stats::default(),
+            acked,
+            text: world.take_text(),
+        }
+    });
+    cluster.end().await;
+    (outcome, history)
+}
+
+/// Waits for the storm to pass, or for the first trouble.
+async fn storm(stage: &Stage, until: u64) {
+    while stage.now() < until && stage.enter(|world| world.troubles().is_empty()) {
+        stage.nap_until(until.min(stage.now() + 50_000_000)).await;
+    }
+}
+
+struct Closing {
+    seed: u64,
+    first_number: u32,
+    deadline: u64,
+    patience_ns: u64,
+}
+
+/// Everything is healed: every member must answer a write and a read, then all must be equal.
+async fn close(
+    cluster: &Cluster,
+    recorder: &Recorder,
+    stopped: &Arc<AtomicBool>,
+    closing: Closing,
+) -> Verdict {
+    let stage = cluster.stage();
+    let fail = |judge: &str, text: String| Verdict::Fail { judge: judge.into(), text };
+    for member in 0..cluster.len() {
+        let number = closing.first_number + member as u32;
+        let dice = Dice::split(closing.seed, Concern::Workload, 1000 + member as u64);
+        let manners = Manners {
+            link: Latency::new(50, 300, 0, 0),
+            loss_permille: 0,
+            patience_ns: closing.patience_ns,
+            think: Latency::new(1_000, 1_000, 0, 0),
+            loyalty_permille: 1000,
+        };
+        let (cluster, recorder) = (cluster.clone(), recorder.clone());
+        let mut client = Client { number, cluster, recorder, manners, dice, member };
+        let key = Workload::key(0);
+        for request in [Request::put(key, format!("closing-{member}")), Request::Range(Workload::all_keys())]
+        {
+            if !client.insist(request, closing.deadline).await {
+                if let Some(trouble) = stage.enter(|world| world.troubles().first().cloned()) {
+                    return fail(&trouble.judge, trouble.text);
+                }
+                return fail(
+                    "liveness",
+                    format!("m{} did not answer in time after everything healed", member + 1),
+                );
+            }
+        }
+    }
+    stopped.store(true, Ordering::Relaxed);
+    // Whoever still waits may wait for as long as a request can take.
+    if let Reach::Not(obstacle) =
+        judge::converge(cluster, closing.deadline.max(stage.now() + 2_000_000_000)).await
+    {
+        return fail("convergence", obstacle);
+    }
+    stage.enter(|world| world.record(&Event::Story { line: "all members are equal" }));
+    if let Some(text) = judge::equal_state(cluster).await {
+        return fail("equal-state", text);
+    }
+    if let Some(text) = judge::acknowledged(cluster, &recorder.snapshot()).await {
+        return fail("acknowledged", text);
+    }
+    Verdict::Clean
+}

@@ -1,0 +1,164 @@
+//! What the clients do: few keys, so that they meet; unique values, so that every read names the write it saw.
+use detcd_jepsen_like::history::{
+    Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, RangeRequest, Request, Response,
+    TxnRequest,
+};
+use detcd_runtime_sim::Dice;
+
+/// How often each kind of operation is drawn.
+#[derive(Clone, Debug)]
+pub struct Mix {
+    pub put: u64,
+    pub get: u64,
+    pub serializable_get: u64,
+    pub range: u64,
+    pub delete: u64,
+    pub delete_range: u64,
+    /// Put if the key is still as it was last seen.
+    pub compare_and_put: u64,
+    /// Several keys at once.
+    pub transfer: u64,
+    /// A read of the past.
+    pub old_get: u64,
+    pub compact: u64,
+}
+
+impl Mix {
+    /// Leaves some kinds out and weighs the others anew: a run that does one thing a lot finds what a balanced one
+    /// does not.
+    pub fn draw(dice: &mut Dice) -> Mix {
+        let mut weight = |low: u64, high: u64, out_permille: u64| {
+            let out = dice.permille(out_permille);
+            let drawn = dice.between(low, high);
+            if out { 0 } else { drawn }
+        };
+        Mix {
+            put: weight(10, 60, 0),
+            get: weight(10, 60, 50),
+            serializable_get: weight(1, 10, 400),
+            range: weight(1, 10, 300),
+            delete: weight(1, 15, 300),
+            delete_range: weight(1, 3, 600),
+            compare_and_put: weight(1, 30, 300),
+            transfer: weight(1, 10, 500),
+            old_get: weight(1, 6, 500),
+            compact: weight(1, 2, 700),
+        }
+    }
+}
+
+/// One client's source of requests.
+pub struct Workload {
+    client: u32,
+    keys: u64,
+    mix: Mix,
+    next_value: u64,
+    /// The newest revision this client has seen.
+    revision: i64,
+    /// The mod revision that each key had when this client last saw it.
+    seen: Vec<i64>,
+}
+
+impl Workload {
+    pub fn new(client: u32, keys: u64, mix: Mix) -> Workload {
+        Workload { client, keys, mix, next_value: 0, revision: 0, seen: vec![0; keys as usize] }
+    }
+
+    pub fn key(number: u64) -> Vec<u8> {
+        format!("k{number}").into_bytes()
+    }
+
+    /// Every key of every workload.
+    pub fn all_keys() -> RangeRequest {
+        RangeRequest { key: b"k".to_vec(), range_end: b"l".to_vec(), ..RangeRequest::default() }
+    }
+
+    fn value(&mut self) -> Vec<u8> {
+        self.next_value += 1;
+        format!("c{}-{}", self.client, self.next_value).into_bytes()
+    }
+
+    pub fn next(&mut self, dice: &mut Dice) -> Request {
+        let mix = &self.mix;
+        let kind = dice.weighted(&[
+            mix.put,
+            mix.get,
+            mix.serializable_get,
+            mix.range,
+            mix.delete,
+            mix.delete_range,
+            mix.compare_and_put,
+            mix.transfer,
+            mix.old_get,
+            mix.compact,
+        ]);
+        let number = dice.below(self.keys);
+        let key = Workload::key(number);
+        match kind {
+            0 => Request::Put(PutRequest {
+                key,
+                value: self.value(),
+                prev_kv: dice.permille(200),
+                ..PutRequest::default()
+            }),
+            1 => Request::get(key),
+            2 => Request::Range(RangeRequest { key, serializable: true, ..RangeRequest::default() }),
+            3 => Request::Range(RangeRequest {
+                limit: dice.below(3) as i64,
+                serializable: dice.permille(100),
+                ..Workload::all_keys()
+            }),
+            4 => Request::Delete(DeleteRequest { key, prev_kv: dice.coin(), ..DeleteRequest::default() }),
+            5 => Request::Delete(DeleteRequest { key, range_end: b"l".to_vec(), prev_kv: dice.coin() }),
+            6 => Request::Txn(TxnRequest {
+                compares: vec![Compare {
+                    key: key.clone(),
+                    range_end: Vec::new(),
+                    target: CompareTarget::ModRevision(self.seen[number as usize]),
+                    result: CompareResult::Equal,
+                }],
+                success: vec![Request::put(key.clone(), self.value())],
+                failure: vec![Request::get(key)],
+            }),
+            7 => {
+                let other = Workload::key((number + 1) % self.keys.max(2));
+                Request::Txn(TxnRequest {
+                    compares: Vec::new(),
+                    success: vec![
+                        Request::get(key.clone()),
+                        Request::put(key, self.value()),
+                        Request::delete(other.clone()),
+                        Request::get(other),
+                    ],
+                    failure: Vec::new(),
+                })
+            }
+            8 => {
+                let back = dice.below(20) as i64;
+                let revision = (self.revision - back).max(0);
+                Request::Range(RangeRequest { revision, serializable: dice.coin(), ..Workload::all_keys() })
+            }
+            _ => Request::Compact { revision: (self.revision - dice.between(1, 30) as i64).max(1) },
+        }
+    }
+
+    /// Learns from an answer.
+    pub fn saw(&mut self, response: &Response) {
+        self.revision = self.revision.max(response.revision());
+        match response {
+            Response::Range(range) => {
+                for kv in &range.kvs {
+                    let number = std::str::from_utf8(&kv.key).ok().and_then(|key| key.strip_prefix('k'));
+                    if let Some(seen) = number
+                        .and_then(|number| number.parse().ok())
+                        .and_then(|n: usize| self.seen.get_mut(n))
+                    {
+                        *seen = (*seen).max(kv.mod_revision);
+                    }
+                }
+            }
+            Response::Txn(txn) => txn.responses.iter().for_each(|response| self.saw(response)),
+            _ => {}
+        }
+    }
+}
