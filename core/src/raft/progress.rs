@@ -22,6 +22,8 @@ pub struct Progress {
     nudge: bool,
     /// The latest read round it confirmed.
     pub confirmed_round: u64,
+    /// The last index of the probe under way.
+    probed: u64,
     /// The last index of each append under way, in order; only while replicating.
     inflight: VecDeque<u64>,
 }
@@ -56,13 +58,19 @@ impl Progress {
             told_commit: 0,
             nudge: true,
             confirmed_round: 0,
+            probed: 0,
             inflight: VecDeque::new(),
         }
     }
 
-    /// It holds everything up to `index`. Answers whether that is news.
-    pub fn acknowledged(&mut self, index: u64) -> bool {
-        let news = index > self.matched;
+    /// It holds everything up to `index`.
+    pub fn acknowledged(&mut self, index: u64) {
+        // An answer to an older message says nothing about where the logs part. Taking it for the answer to the probe
+        // would send the whole window again for every such message: with a link that reorders, a storm.
+        let found = match self.mode {
+            Mode::Probe { waiting } => index >= self.next || (waiting && index >= self.probed),
+            Mode::Replicate | Mode::Snapshot { .. } => false,
+        };
         self.matched = self.matched.max(index);
         self.next = self.next.max(self.matched + 1);
         match self.mode {
@@ -71,13 +79,11 @@ impl Progress {
                     self.inflight.pop_front();
                 }
             }
-            // The answer to an older message says nothing about where the logs part.
-            Mode::Probe { .. } if index == self.matched => self.enter_replicate(),
+            Mode::Probe { .. } if found => self.enter_replicate(),
             Mode::Probe { .. } => {}
             Mode::Snapshot { behind } if self.matched >= behind => self.enter_replicate(),
             Mode::Snapshot { .. } => {}
         }
-        news
     }
 
     /// It refused what followed on `refused`; `try_at` is the last place that may match.
@@ -167,7 +173,10 @@ impl Progress {
         self.nudge = false;
         self.told_commit = self.told_commit.max(commit.min(last));
         match &mut self.mode {
-            Mode::Probe { waiting } => *waiting = true,
+            Mode::Probe { waiting } => {
+                *waiting = true;
+                self.probed = last;
+            }
             Mode::Replicate if last > index => {
                 self.next = last + 1;
                 self.inflight.push_back(last);

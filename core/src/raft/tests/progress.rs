@@ -118,6 +118,8 @@ fn late_answers_change_nothing() {
 fn a_hint_never_leads_below_what_is_known_to_match() {
     let mut scene = scene(9);
     scene.feed();
+    scene.peer.rejected(9, 2);
+    assert_eq!(scene.feed(), "2+2 c0");
     scene.peer.acknowledged(4);
     scene.feed();
     scene.peer.lost();
@@ -137,4 +139,16 @@ fn what_lies_below_the_base_cannot_be_sent() {
     assert_eq!(scene.feed(), "", "reported once");
     scene.peer.acknowledged(5);
     assert_eq!(scene.peer.mode, Mode::Replicate, "somebody else brought it there");
+}
+
+#[test]
+fn only_the_answer_to_the_probe_ends_probing() {
+    let mut scene = scene(9);
+    scene.feed();
+    scene.peer.rejected(9, 2);
+    assert_eq!(scene.feed(), "2+2 c0");
+    scene.peer.acknowledged(2);
+    assert_eq!(scene.peer.mode, Mode::Probe { waiting: true }, "this answers something older");
+    scene.peer.acknowledged(4);
+    assert_eq!(scene.peer.mode, Mode::Replicate);
 }

@@ -1,0 +1,665 @@
+//! A cluster in one event queue: members with a disk each, links that lose, repeat and reorder, and a hand that cuts,
+//! crashes and asks.
+use crate::judge::{DiskLog, Judge};
+use bytes::Bytes;
+use detcd_core::raft::{Raft, RoleKind, Setup, Write};
+use detcd_core::{MemberId, Moment, Note, Plants, Rng, Span};
+use detcd_proto::Message as _;
+use detcd_proto::raftpb::{
+    ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType,
+    HardState, Message, MessageType,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Three or five members for good.
+    Fixed,
+    /// Members come, go, learn and vote, one by one and several at a time.
+    Changing,
+}
+
+/// What happened in a run, to see that the judges had something to judge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deeds {
+    pub turns: u64,
+    pub elections: u64,
+    pub committed: u64,
+    pub reads: u64,
+    pub crashes: u64,
+    pub torn_writes: u64,
+    pub cuts: u64,
+    pub lost: u64,
+    pub repeated: u64,
+    pub transfers: u64,
+    pub conf_changes: u64,
+    pub rejections: u64,
+    /// Of every message delivered.
+    pub hash: u64,
+}
+
+impl Deeds {
+    pub fn add(&mut self, other: &Deeds) {
+        self.turns += other.turns;
+        self.elections += other.elections;
+        self.committed += other.committed;
+        self.reads += other.reads;
+        self.crashes += other.crashes;
+        self.torn_writes += other.torn_writes;
+        self.cuts += other.cuts;
+        self.lost += other.lost;
+        self.repeated += other.repeated;
+        self.transfers += other.transfers;
+        self.conf_changes += other.conf_changes;
+        self.rejections += other.rejections;
+        self.hash ^= other.hash;
+    }
+
+    pub fn assert_awake(&self, profile: Profile) {
+        let Deeds { elections, committed, reads, crashes, torn_writes, cuts, lost, repeated, .. } = *self;
+        let mut all = vec![elections, committed, reads, crashes, torn_writes, cuts, lost, repeated];
+        all.extend([self.transfers, self.rejections]);
+        if profile == Profile::Changing {
+            all.push(self.conf_changes);
+        }
+        assert!(all.iter().all(|count| *count > 0), "something never happened: {self:?}");
+    }
+}
+
+enum Event {
+    Deliver {
+        from: u64,
+        to: u64,
+        message: Message,
+    },
+    Synced {
+        member: u64,
+        life: u64,
+        number: u64,
+    },
+    Wake {
+        member: u64,
+        life: u64,
+    },
+    Start {
+        member: u64,
+    },
+    Propose,
+    Read,
+    Fault,
+    Mend {
+        cuts: Vec<(u64, u64)>,
+    },
+    /// The last fault is over: everything works from now on.
+    Heal,
+    /// Something to agree on, long after the faults.
+    Last,
+    End,
+}
+
+struct Node {
+    disk: Vec<Entry>,
+    hard_state: HardState,
+    writing: Option<Write>,
+    raft: Option<Raft>,
+    life: u64,
+    applied: u64,
+    /// The one alarm that counts.
+    wake: Moment,
+}
+
+struct Rates {
+    election_timeout: Span,
+    pre_vote: bool,
+    loss_permille: u64,
+    repeat_permille: u64,
+    delay_max: Span,
+    sync_max: Span,
+    fault_gap: Span,
+    propose_gap: Span,
+    aimed_permille: u64,
+    message_bytes: usize,
+    inflight: usize,
+}
+
+pub struct World {
+    rng: Rng,
+    profile: Profile,
+    plants: Plants,
+    now: Moment,
+    queue: BTreeMap<(Moment, u64), Event>,
+    scheduled: u64,
+    nodes: BTreeMap<u64, Node>,
+    first_voters: Vec<u64>,
+    cuts: BTreeSet<(u64, u64)>,
+    rates: Rates,
+    healed: bool,
+    payloads: u64,
+    contexts: u64,
+    judge: Judge,
+    deeds: Deeds,
+}
+
+const FAULTS_END: Moment = Moment(Span::secs(12).as_nanos());
+
+impl World {
+    pub fn new(seed: u64, profile: Profile, plants: Plants) -> World {
+        let mut rng = Rng::from_seed(seed);
+        let voters = [1, 3, 3, 3, 5, 5][rng.below(6) as usize];
+        let members = if profile == Profile::Changing { 5.max(voters) } else { voters };
+        let rates = Rates {
+            election_timeout: Span::millis(100 + rng.below(500)),
+            pre_vote: rng.below(4) > 0,
+            loss_permille: [0, 10, 50, 200][rng.below(4) as usize],
+            repeat_permille: [0, 10, 100][rng.below(3) as usize],
+            delay_max: Span::millis([2, 10, 50, 200][rng.below(4) as usize]),
+            sync_max: Span::millis([1, 10, 50, 300][rng.below(4) as usize]),
+            fault_gap: Span::millis(100 + rng.below(1500)),
+            propose_gap: Span::millis(1 + rng.below(60)),
+            aimed_permille: [0, 20, 200, 500][rng.below(4) as usize],
+            message_bytes: [1, 100, 1000, 100_000][rng.below(4) as usize],
+            inflight: 1 + rng.below(8) as usize,
+        };
+        let node = |_| Node {
+            disk: Vec::new(),
+            hard_state: HardState::default(),
+            writing: None,
+            raft: None,
+            life: 0,
+            applied: 0,
+            wake: Moment(0),
+        };
+        World {
+            rng,
+            profile,
+            plants,
+            now: Moment(1),
+            queue: BTreeMap::new(),
+            scheduled: 0,
+            nodes: (1..=members).map(|member| (member, node(member))).collect(),
+            first_voters: (1..=voters).collect(),
+            cuts: BTreeSet::new(),
+            rates,
+            healed: false,
+            payloads: 0,
+            contexts: 0,
+            judge: Judge::default(),
+            deeds: Deeds::default(),
+        }
+    }
+
+    pub fn run(mut self) -> Result<Deeds, String> {
+        for member in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.after(Span::ZERO, Event::Start { member });
+        }
+        self.after(Span::millis(1), Event::Propose);
+        self.after(Span::millis(1), Event::Read);
+        self.after(self.rates.fault_gap, Event::Fault);
+        self.queue.insert((FAULTS_END, u64::MAX), Event::Heal);
+        while let Some(((at, _), event)) = self.queue.pop_first() {
+            self.now = self.now.max(at);
+            if matches!(event, Event::End) {
+                self.check_end()?;
+                self.deeds.committed = self.judge.max_commit();
+                self.deeds.reads = self.judge.reads_answered;
+                return Ok(self.deeds);
+            }
+            self.happen(event)?;
+            if self.deeds.turns > 2_000_000 {
+                return Err("too many turns: a storm".to_string());
+            }
+        }
+        Err("nothing more to happen".to_string())
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), String> {
+        match event {
+            Event::Deliver { from, to, message } => {
+                if !self.cuts.contains(&(from, to)) && self.nodes[&to].raft.is_some() {
+                    self.note_message(&message);
+                    self.turn(to, |raft, now| raft.step(now, MemberId(from), message))?;
+                }
+            }
+            Event::Synced { member, life, number } => {
+                let node = self.node(member);
+                if node.life == life && node.raft.is_some() {
+                    let write = node.writing.take().expect("a write was under way");
+                    node.store(write.entries, write.hard_state);
+                    self.turn(member, |raft, now| raft.persisted(now, number))?;
+                }
+            }
+            Event::Wake { member, life } => {
+                let node = &self.nodes[&member];
+                if node.life == life && node.raft.is_some() && node.wake == self.now {
+                    self.turn(member, |_, _| {})?;
+                }
+            }
+            Event::Start { member } => self.start(member)?,
+            Event::Propose => {
+                self.propose()?;
+                if !self.healed {
+                    let gap = self.span(self.rates.propose_gap.times(2));
+                    self.after(gap, Event::Propose);
+                }
+            }
+            Event::Read => {
+                if let Some(member) = self.someone_alive() {
+                    self.contexts += 1;
+                    let ctx = self.contexts;
+                    self.judge.asked(ctx);
+                    self.turn(member, |raft, now| {
+                        // Nobody to ask is an answer too.
+                        let _ = raft.read_index(now, ctx);
+                    })?;
+                }
+                if !self.healed {
+                    let gap = self.span(Span::millis(60));
+                    self.after(gap, Event::Read);
+                }
+            }
+            Event::Fault => {
+                if !self.healed {
+                    self.fault()?;
+                    let gap = self.span(self.rates.fault_gap.times(2));
+                    self.after(gap, Event::Fault);
+                }
+            }
+            Event::Mend { cuts } => self.cuts.retain(|cut| !cuts.contains(cut)),
+            Event::Heal => self.heal(),
+            Event::Last => {
+                if !self
+                    .nodes
+                    .keys()
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .any(|member| self.leads(member))
+                {
+                    return Err("liveness: no leader ten seconds after the last fault".to_string());
+                }
+                self.propose()?;
+                self.after(self.rates.election_timeout.times(4), Event::End);
+            }
+            Event::End => {}
+        }
+        Ok(())
+    }
+
+    fn heal(&mut self) {
+        self.healed = true;
+        self.cuts.clear();
+        self.rates.loss_permille = 0;
+        self.rates.repeat_permille = 0;
+        self.rates.aimed_permille = 0;
+        self.rates.delay_max = Span::millis(2);
+        self.rates.sync_max = Span::millis(2);
+        for member in self.nodes.keys().copied().collect::<Vec<_>>() {
+            if self.nodes[&member].raft.is_none() {
+                self.after(Span::ZERO, Event::Start { member });
+            }
+        }
+        self.after(self.rates.election_timeout.times(16), Event::Last);
+    }
+
+    /// Everybody in the membership has applied the same, and the last proposal got through.
+    fn check_end(&mut self) -> Result<(), String> {
+        let leader = self.nodes.keys().copied().find(|member| self.leads(*member));
+        let Some(leader) = leader else { return Err("liveness: no leader at the end".to_string()) };
+        let status = self.nodes[&leader].raft.as_ref().expect("it leads").status();
+        if status.commit != status.last_index {
+            return Err(format!("liveness: the leader waits for a quorum: {status:?}"));
+        }
+        let state = &status.conf_state;
+        for member in state.voters.iter().chain(&state.learners).chain(&state.voters_outgoing) {
+            let node = &self.nodes[member];
+            if node.applied != status.commit {
+                let theirs = node.raft.as_ref().map(Raft::status);
+                return Err(format!("liveness: {member} lags at {}: {theirs:?} {status:?}", node.applied));
+            }
+        }
+        if state.auto_leave {
+            return Err("liveness: nobody left the joint configuration".to_string());
+        }
+        Ok(())
+    }
+
+    fn leads(&self, member: u64) -> bool {
+        self.nodes[&member].raft.as_ref().is_some_and(|raft| {
+            raft.is_leader() && {
+                let status = raft.status();
+                status.conf_state.voters.contains(&member)
+                    || status.conf_state.voters_outgoing.contains(&member)
+            }
+        })
+    }
+
+    // ---- the members ----
+
+    fn node(&mut self, member: u64) -> &mut Node {
+        self.nodes.get_mut(&member).expect("a member of this world")
+    }
+
+    fn start(&mut self, member: u64) -> Result<(), String> {
+        if self.nodes[&member].raft.is_some() {
+            return Ok(());
+        }
+        let (seed, now) = (self.rng.u64(), self.now);
+        let conf_state = ConfState { voters: self.first_voters.clone(), ..ConfState::default() };
+        let (rates, plants) = (&self.rates, self.plants);
+        let (election_timeout, pre_vote) = (rates.election_timeout, rates.pre_vote);
+        let (max_message_bytes, max_inflight_messages) = (rates.message_bytes, rates.inflight);
+        let node = self.node(member);
+        node.life += 1;
+        node.applied = 0;
+        node.wake = Moment(0);
+        let setup = Setup {
+            id: MemberId(member),
+            conf_state,
+            hard_state: node.hard_state,
+            entries: node.disk.clone(),
+            base: (0, 0),
+            applied: 0,
+            heartbeat_interval: Span::nanos(election_timeout.as_nanos() / 10),
+            election_timeout,
+            pre_vote,
+            max_message_bytes,
+            max_inflight_messages,
+            max_uncommitted_bytes: 100_000,
+            plants,
+            rng: Rng::from_seed(seed),
+        };
+        node.raft = Some(Raft::new(setup, now));
+        self.turn(member, |_, _| {})
+    }
+
+    /// Takes the power away. Of the write under way nothing is left, or all of it, or its first entries.
+    fn crash(&mut self, member: u64) {
+        let fate = self.rng.below(3);
+        let part = self.rng.u64();
+        let node = self.node(member);
+        if node.raft.take().is_none() {
+            return;
+        }
+        if let Some(mut write) = node.writing.take() {
+            match fate {
+                0 => {}
+                1 => node.store(write.entries, write.hard_state),
+                _ => {
+                    write.entries.truncate((part % (write.entries.len() as u64 + 1)) as usize);
+                    node.store(write.entries, None);
+                    self.deeds.torn_writes += 1;
+                }
+            }
+        }
+        self.deeds.crashes += 1;
+    }
+
+    /// One turn of one member, as a replica would do it, judged on the way.
+    fn turn(&mut self, member: u64, input: impl FnOnce(&mut Raft, Moment)) -> Result<(), String> {
+        self.deeds.turns += 1;
+        let now = self.now;
+        let mut raft = self.node(member).raft.take().expect("alive");
+        let result = self.turn_of(member, &mut raft, now, input);
+        let (life, wake) = (self.nodes[&member].life, raft.deadline());
+        self.node(member).raft = Some(raft);
+        let aims = result?;
+        let wake = wake.max(Moment(now.0 + 1));
+        if wake < Moment(u64::MAX) && wake != self.nodes[&member].wake {
+            self.node(member).wake = wake;
+            self.schedule(wake, Event::Wake { member, life });
+        }
+        if aims && !self.healed && self.rng.below(1000) < self.rates.aimed_permille {
+            self.crash(member);
+            let pause = if self.rng.below(2) == 0 { Span::millis(2) } else { Span::millis(2000) };
+            let pause = self.span(pause);
+            self.after(pause, Event::Start { member });
+        }
+        Ok(())
+    }
+
+    /// Answers whether this is a moment at which a crash would be most interesting.
+    fn turn_of(
+        &mut self,
+        member: u64,
+        raft: &mut Raft,
+        now: Moment,
+        input: impl FnOnce(&mut Raft, Moment),
+    ) -> Result<bool, String> {
+        let mut aims = false;
+        input(raft, now);
+        raft.tick(now);
+        for _ in 0..100 {
+            raft.settle(now);
+            let disks: BTreeMap<u64, DiskLog<'_>> =
+                self.nodes.iter().map(|(member, node)| (*member, &node.disk[..])).collect();
+            self.judge.committed(raft, &disks)?;
+            for note in raft.take_notes() {
+                match note {
+                    Note::BecameLeader { .. } => {
+                        self.deeds.elections += 1;
+                        let life = self.nodes[&member].life;
+                        self.judge.became_leader(raft, life)?;
+                        aims = true;
+                    }
+                    Note::LogTailLost { .. } => return Err("a healthy disk lost its tail".to_string()),
+                    _ => {}
+                }
+            }
+            for (to, message) in raft.take_messages() {
+                aims |= message.r#type == MessageType::MsgVoteResp as i32 && !message.reject;
+                let mut before = message.log_term;
+                for entry in &message.entries {
+                    if message.r#type == MessageType::MsgApp as i32 {
+                        self.judge.saw(entry, before)?;
+                        before = entry.term;
+                    }
+                }
+                self.send(member, to.0, message);
+            }
+            if let Some(write) = raft.take_write() {
+                if let Some(first) = write.entries.first() {
+                    let mut before =
+                        raft.entry_term(first.index - 1).ok_or("a write with a gap before it")?;
+                    for entry in &write.entries {
+                        self.judge.saw(entry, before)?;
+                        before = entry.term;
+                    }
+                }
+                let life = self.nodes[&member].life;
+                let number = write.number;
+                self.node(member).writing = Some(write);
+                let time = self.span(self.rates.sync_max);
+                self.after(time, Event::Synced { member, life, number });
+            }
+            loop {
+                let batch = raft.take_committed(200);
+                if batch.is_empty() {
+                    break;
+                }
+                for entry in batch {
+                    self.judge.applied(member, &entry)?;
+                    self.node(member).applied = entry.index;
+                    if entry.r#type == EntryType::EntryConfChangeV2 as i32 {
+                        let change = ConfChangeV2::decode(entry.data.clone().unwrap_or_default());
+                        raft.apply_conf_change(now, &change.map_err(|error| error.to_string())?);
+                        self.deeds.conf_changes += 1;
+                    }
+                }
+            }
+            for (ctx, index) in raft.take_reads() {
+                self.judge.answered(member, ctx, index)?;
+            }
+            if raft.deadline() > now {
+                return Ok(aims);
+            }
+            raft.tick(now);
+        }
+        Err(format!("{member} never settles: {:?}", raft.status()))
+    }
+
+    // ---- the links ----
+
+    fn send(&mut self, from: u64, to: u64, message: Message) {
+        if self.rng.below(1000) < self.rates.loss_permille || self.cuts.contains(&(from, to)) {
+            self.deeds.lost += 1;
+            return;
+        }
+        if self.rng.below(1000) < self.rates.repeat_permille {
+            self.deeds.repeated += 1;
+            let delay = self.span(self.rates.delay_max.times(4));
+            self.after(delay, Event::Deliver { from, to, message: message.clone() });
+        }
+        let delay = self.span(self.rates.delay_max);
+        self.after(delay, Event::Deliver { from, to, message });
+    }
+
+    fn note_message(&mut self, message: &Message) {
+        if message.r#type == MessageType::MsgAppResp as i32 && message.reject {
+            self.deeds.rejections += 1;
+        }
+        for byte in message.encode_to_vec() {
+            self.deeds.hash = (self.deeds.hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+
+    // ---- the hand ----
+
+    fn propose(&mut self) -> Result<(), String> {
+        let Some(member) = self.someone_alive() else { return Ok(()) };
+        let changes = self.profile == Profile::Changing && !self.healed && self.rng.below(20) == 0;
+        let (kind, data) = if changes {
+            (EntryType::EntryConfChangeV2, self.some_change().encode_to_vec())
+        } else {
+            self.payloads += 1;
+            let mut data = self.payloads.to_be_bytes().to_vec();
+            data.resize(8 + self.rng.below(100) as usize, 0);
+            (EntryType::EntryNormal, data)
+        };
+        let member = if self.healed {
+            self.nodes.keys().copied().find(|member| self.leads(*member)).unwrap_or(member)
+        } else {
+            member
+        };
+        self.turn(member, |raft, now| {
+            // A refusal is fine: nothing was promised.
+            let _ = raft.propose(now, kind, Bytes::from(data));
+        })
+    }
+
+    fn some_change(&mut self) -> ConfChangeV2 {
+        use ConfChangeType::{ConfChangeAddLearnerNode, ConfChangeAddNode, ConfChangeRemoveNode};
+        let how_many = if self.rng.below(2) == 0 { 1 } else { 1 + self.rng.below(4) };
+        let explicit = self.rng.below(8) == 0;
+        if self.rng.below(6) == 0 {
+            return ConfChangeV2::default();
+        }
+        let changes = (0..how_many).map(|_| {
+            let kinds =
+                [ConfChangeAddNode, ConfChangeAddNode, ConfChangeAddLearnerNode, ConfChangeRemoveNode];
+            let kind = kinds[self.rng.below(4) as usize];
+            ConfChangeSingle { r#type: kind as i32, node_id: 1 + self.rng.below(self.nodes.len() as u64) }
+        });
+        let changes = changes.collect();
+        let transition =
+            if explicit { ConfChangeTransition::JointExplicit } else { ConfChangeTransition::Auto };
+        ConfChangeV2 { transition: transition as i32, changes, context: None }
+    }
+
+    fn fault(&mut self) -> Result<(), String> {
+        let members = self.nodes.len() as u64;
+        let one = 1 + self.rng.below(members);
+        match self.rng.below(10) {
+            0..4 => {
+                self.crash(one);
+                let pause = self.span(Span::millis(1500));
+                self.after(pause, Event::Start { member: one });
+            }
+            4 => {
+                // Everybody at once.
+                for member in 1..=members {
+                    self.crash(member);
+                    let pause = self.span(Span::millis(500));
+                    self.after(pause, Event::Start { member });
+                }
+            }
+            5..8 => {
+                let side = self.rng.u64();
+                let one_way = self.rng.below(3) == 0;
+                let mut cuts = Vec::new();
+                for from in 1..=members {
+                    for to in 1..=members {
+                        let (a, b) = (side >> from & 1, side >> to & 1);
+                        if a != b && (!one_way || a == 0) {
+                            cuts.push((from, to));
+                        }
+                    }
+                }
+                self.cuts.extend(cuts.iter().copied());
+                self.deeds.cuts += 1;
+                let time = self.span(Span::millis(3000));
+                self.after(time, Event::Mend { cuts });
+            }
+            8 => {
+                // The leader alone on its side.
+                if let Some(leader) = (1..=members).find(|member| self.leads(*member)) {
+                    let others = (1..=members).filter(|member| *member != leader);
+                    let cuts: Vec<_> = others.flat_map(|other| [(leader, other), (other, leader)]).collect();
+                    self.cuts.extend(cuts.iter().copied());
+                    self.deeds.cuts += 1;
+                    let time = self.span(Span::millis(2000));
+                    self.after(time, Event::Mend { cuts });
+                }
+            }
+            _ => {
+                if let Some(leader) = (1..=members).find(|member| self.leads(*member)) {
+                    self.deeds.transfers += 1;
+                    let to = if self.rng.below(3) == 0 { None } else { Some(MemberId(one)) };
+                    self.turn(leader, |raft, now| {
+                        // Not everybody can be given the lead.
+                        let _ = raft.transfer(now, to);
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn someone_alive(&mut self) -> Option<u64> {
+        let alive: Vec<u64> =
+            self.nodes.iter().filter(|(_, node)| node.raft.is_some()).map(|(member, _)| *member).collect();
+        // Mostly where it works.
+        let leader = alive.iter().copied().find(|member| {
+            self.nodes[member].raft.as_ref().is_some_and(|raft| raft.role() == RoleKind::Leader)
+        });
+        if self.rng.below(2) == 0 && leader.is_some() {
+            return leader;
+        }
+        alive.get(self.rng.below(alive.len() as u64) as usize).copied()
+    }
+
+    fn span(&mut self, below: Span) -> Span {
+        Span::nanos(self.rng.below(below.as_nanos()))
+    }
+
+    fn after(&mut self, span: Span, event: Event) {
+        self.schedule(self.now + span, event);
+    }
+
+    fn schedule(&mut self, at: Moment, event: Event) {
+        self.scheduled += 1;
+        self.queue.insert((at, self.scheduled), event);
+    }
+}
+
+impl Node {
+    /// What a replay of the log would find after these records.
+    fn store(&mut self, entries: Vec<Entry>, hard_state: Option<HardState>) {
+        for entry in entries {
+            self.disk.truncate(entry.index as usize - 1);
+            self.disk.push(entry);
+        }
+        if let Some(state) = hard_state {
+            self.hard_state = state;
+        }
+    }
+}
