@@ -44,6 +44,15 @@ impl Replica {
         }
     }
 
+    /// Raft has given the heir up; this member goes on leading.
+    pub(super) fn notice_failed_transfer(&mut self) {
+        let raft = &self.raft;
+        let failed = |_: &mut Transfer| raft.is_leader() && raft.status().transferee.is_none();
+        if let Some(transfer) = self.transfer.take_if(failed) {
+            self.reply(transfer.ticket, Err(Refusal::TransferTookTooLong));
+        }
+    }
+
     pub(super) fn expire_transfer(&mut self, now: Moment) {
         if let Some(transfer) = self.transfer.take_if(|transfer| transfer.deadline <= now) {
             self.reply(transfer.ticket, Err(Refusal::TransferTookTooLong));

@@ -65,6 +65,8 @@ impl Replica {
             Event::None | Event::Compacted { .. } => {}
             Event::TermBegun => {
                 if self.raft.is_leader() && self.applied_term == self.raft.term() {
+                    // What the lead before it left behind goes first.
+                    self.notice_leader(now);
                     self.promote_leases(now);
                 }
                 // Whoever leads can answer now.

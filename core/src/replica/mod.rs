@@ -49,8 +49,8 @@ pub struct Replica {
     linked: BTreeMap<MemberId, Moment>,
     applied: u64,
     applied_term: u64,
-    /// As of the last turn.
-    leader: Option<MemberId>,
+    /// Who led at the last look, and in which term.
+    leader: Option<(MemberId, u64)>,
     /// When this member last became the leader.
     elected: Option<Moment>,
     publish: Publish,

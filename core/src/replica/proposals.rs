@@ -84,3 +84,40 @@ impl Proposals {
         self.waiting.remove(&id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn each_is_resolved_once_and_the_oldest_expire_first() {
+        let mut proposals = Proposals::default();
+        for id in 1..=4 {
+            proposals.wait(id, Waiter::Client(Ticket(id)), Moment(id * 10));
+        }
+        assert_eq!(proposals.resolve(1), Some(Waiter::Client(Ticket(1))));
+        assert_eq!(proposals.resolve(1), None);
+        assert_eq!(proposals.resolve(9), None, "another member's");
+        assert_eq!(proposals.oldest(), Some(Moment(20)));
+        let late: Vec<Waiter> =
+            core::iter::from_fn(|| proposals.expired(Moment(30)).map(|w| w.waiter)).collect();
+        assert_eq!(late, [Waiter::Client(Ticket(2)), Waiter::Client(Ticket(3))]);
+        assert_eq!((proposals.len(), proposals.oldest()), (1, Some(Moment(40))));
+    }
+
+    #[test]
+    fn what_was_kept_is_sent_in_order_unless_nobody_waits_for_it_any_more() {
+        let mut proposals = Proposals::default();
+        for id in 1..=3 {
+            proposals.wait(id, Waiter::Alarm, Moment(id));
+            proposals.keep(id, Bytes::new());
+        }
+        assert!(proposals.expired(Moment(1)).is_some());
+        let (id, data) = proposals.next_unsent().expect("two are left");
+        assert_eq!(id, 2);
+        proposals.put_back(id, data);
+        let sent: Vec<u64> = core::iter::from_fn(|| proposals.next_unsent().map(|(id, _)| id)).collect();
+        assert_eq!(sent, [2, 3]);
+    }
+}

@@ -142,3 +142,81 @@ impl Reads {
         self.waiting -= out.len() - before;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(number: u64) -> Reader {
+        Reader::Point(Ticket(number))
+    }
+
+    fn ready(reads: &mut Reads, applied: u64) -> Vec<Reader> {
+        let mut out = Vec::new();
+        reads.ready(applied, &mut out);
+        out
+    }
+
+    #[test]
+    fn all_who_arrived_before_the_question_are_answered_by_it_and_nobody_else() {
+        let mut reads = Reads::default();
+        reads.arrive(point(1), Moment(0));
+        reads.arrive(point(2), Moment(1));
+        reads.begin(100, Moment(2));
+        reads.arrive(point(3), Moment(3));
+        assert!(!reads.wants_round(), "one round at a time");
+        reads.confirm(100, 7);
+        assert!(ready(&mut reads, 6).is_empty(), "the state is not new enough");
+        assert_eq!(ready(&mut reads, 7), [point(1), point(2)]);
+        assert!(reads.wants_round() && reads.len() == 1);
+    }
+
+    #[test]
+    fn any_question_of_the_round_may_be_answered_and_no_older_one() {
+        let mut reads = Reads::default();
+        reads.arrive(point(1), Moment(0));
+        reads.begin(100, Moment(0));
+        reads.ask_again(101, Moment(5));
+        assert_eq!(reads.asked(), Some(Moment(5)));
+        reads.confirm(100, 3);
+        reads.arrive(point(2), Moment(6));
+        reads.begin(102, Moment(6));
+        reads.confirm(101, 3);
+        assert_eq!(ready(&mut reads, 9), [point(1)], "the second came after the first round was asked");
+        reads.confirm(102, 4);
+        assert_eq!(ready(&mut reads, 9), [point(2)]);
+        assert_eq!(reads.len(), 0);
+    }
+
+    #[test]
+    fn who_waited_too_long_is_taken_out_wherever_it_waits() {
+        let mut reads = Reads::default();
+        for (number, at) in [(1, 0), (2, 10)] {
+            reads.arrive(point(number), Moment(at));
+        }
+        reads.begin(100, Moment(10));
+        reads.confirm(100, 50);
+        reads.arrive(point(3), Moment(5));
+        reads.begin(101, Moment(11));
+        reads.arrive(point(4), Moment(5));
+        assert_eq!(reads.oldest(), Some(Moment(0)));
+        let mut late = Vec::new();
+        reads.expired(Moment(5), &mut late);
+        assert_eq!(late, [point(1), point(3), point(4)]);
+        assert_eq!((reads.len(), reads.asked(), reads.oldest()), (1, None, Some(Moment(10))));
+        assert_eq!(ready(&mut reads, 50), [point(2)]);
+    }
+
+    #[test]
+    fn a_round_whose_leader_is_gone_gives_its_readers_back() {
+        let mut reads = Reads::default();
+        reads.arrive(point(1), Moment(0));
+        reads.begin(100, Moment(0));
+        reads.arrive(point(2), Moment(1));
+        let mut out = Vec::new();
+        reads.abandon(&mut out);
+        reads.confirm(100, 1);
+        assert_eq!((out, reads.len()), (alloc::vec![point(1)], 1));
+        assert!(ready(&mut reads, 9).is_empty());
+    }
+}

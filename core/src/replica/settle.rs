@@ -18,6 +18,7 @@ impl Replica {
             self.raft.settle(now);
             self.apply_committed(now, APPLY_BYTES, effects);
             self.notice_leader(now);
+            self.notice_failed_transfer();
             self.hear_answers();
             self.answer_reads(now);
             self.compact_on();
@@ -45,20 +46,18 @@ impl Replica {
         }
     }
 
-    /// Reacts if somebody leads now who did not lead at the last look.
-    fn notice_leader(&mut self, now: Moment) {
-        let leader = self.raft.leader();
+    /// Reacts if somebody leads now who did not lead at the last look. The same member in another term is somebody
+    /// else: there may have been a third between.
+    pub(super) fn notice_leader(&mut self, now: Moment) {
+        let leader = self.raft.leader().map(|leader| (leader, self.raft.term()));
         if leader == self.leader {
             return;
         }
         self.leader = leader;
         self.is_dirty = true;
-        let me = self.config.me.id;
-        if leader != Some(me) {
-            self.demote_leases();
-        }
-        let Some(leader) = leader else { return };
-        if leader == me {
+        self.demote_leases();
+        let Some((leader, _)) = leader else { return };
+        if leader == self.config.me.id {
             self.elected = Some(now);
         }
         self.abandon_reads();
