@@ -57,7 +57,8 @@ impl Load {
                         ..Default::default()
                     };
                     let member = at % clients.len();
-                    let answer = tokio::time::timeout(Duration::from_millis(500), clients[member].put(put)).await;
+                    let answer =
+                        tokio::time::timeout(Duration::from_millis(500), clients[member].put(put)).await;
                     if let Ok(Ok(_)) = answer {
                         acked.0.lock().unwrap().insert(key, (value, Instant::now()));
                     } else {

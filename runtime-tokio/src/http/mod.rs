@@ -64,7 +64,7 @@ pub async fn serve(listener: TcpListener, services: Services, reactors: Arc<Reac
 
 async fn carry(stream: TcpStream, services: Services, mut stopping: Stopping) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
+    builder.http1().timer(TokioTimer::new()).title_case_headers(true);
     builder
         .http2()
         .timer(TokioTimer::new())

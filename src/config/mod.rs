@@ -1,0 +1,266 @@
+//! What `etcd` is told on its command line and in `ETCD_*` variables, and what follows from it.
+//! Source: contract-cli 2 to 5.
+mod flags;
+mod urls;
+
+pub use flags::{Environment, EnvironmentTrouble, Misuse, Values};
+pub use urls::addresses;
+
+use detcd_core::{ClusterId, Config, Member, MemberId, Span, version};
+use flags::{Flag, Kind};
+use std::{collections::BTreeMap, path::PathBuf};
+
+macro_rules! flags {
+    ($($name:literal $kind:ident$(($of:expr))? $default:literal $help:literal;)*) => {
+        &[$(Flag { name: $name, kind: Kind::$kind$(($of))?, default: $default, help: $help }),*]
+    };
+}
+
+/// Every flag there is so far. What etcd has beyond these is refused as unknown, never silently ignored.
+pub const FLAGS: &[Flag] = flags! {
+    "name" Text "default" "human-readable name for this member";
+    "data-dir" Text "" "path to the data directory (default \"<name>.etcd\")";
+    "snapshot-count" Unsigned "10000" "number of committed transactions to trigger a snapshot to disk";
+    "heartbeat-interval" Unsigned "100" "time (in milliseconds) of a heartbeat interval";
+    "election-timeout" Unsigned "1000" "time (in milliseconds) for an election to timeout";
+    "listen-peer-urls" Urls "http://localhost:2380" "URLs to listen on for peer traffic";
+    "listen-client-urls" Urls "http://localhost:2379" "URLs to listen on for client traffic";
+    "quota-backend-bytes" Signed "0" "space quota in bytes; 0 means 2 GiB, negative none";
+    "max-txn-ops" Unsigned "128" "maximum number of operations permitted in a transaction";
+    "max-request-bytes" Unsigned "1572864" "maximum client request size in bytes the server will accept";
+    "initial-advertise-peer-urls" Urls "http://localhost:2380" "peer URLs to tell the rest of the cluster";
+    "initial-cluster" Text "default=http://localhost:2380" "initial cluster configuration for bootstrapping";
+    "initial-cluster-state" OneOf(&["new", "existing"]) "new" "initial cluster state (\"new\" or \"existing\")";
+    "initial-cluster-token" Text "etcd-cluster" "initial cluster token";
+    "advertise-client-urls" Urls "http://localhost:2379" "client URLs to tell the rest of the cluster";
+    "pre-vote" Switch "true" "run an additional Raft election phase";
+    "logger" OneOf(&["zap"]) "zap" "only zap's format is there";
+    "log-outputs" Text "default" "default, stdout, stderr or file paths, with commas between";
+    "log-level" OneOf(&["debug", "info", "warn", "error", "panic", "fatal"]) "info"
+        "debug, info, warn, error, panic or fatal";
+    "version" Switch "false" "print the version and exit";
+};
+
+pub const USAGE: &str = "Usage:
+
+  etcd [flags]
+    Start a member.
+
+  etcd --version
+    Show the version.
+
+  etcd -h | --help
+    Show this help.
+";
+
+/// Every flag with its default and meaning.
+pub fn flag_lines() -> String {
+    let mut text = String::new();
+    for flag in FLAGS {
+        text += &format!("  --{} '{}'\n    {}.\n", flag.name, flag.default, flag.help);
+    }
+    text
+}
+
+/// What `--version` prints. Tools read the first line.
+pub fn version_lines() -> String {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!(
+        "etcd Version: {}\nGit SHA: {}\nGo Version: none (Rust)\nGo OS/Arch: {}/{arch}\ndetcd Version: {}\n",
+        version::SERVER,
+        option_env!("DETCD_GIT_SHA").unwrap_or("Not provided"),
+        std::env::consts::OS,
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// How a member is to run, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub name: String,
+    pub data_dir: PathBuf,
+    pub listen_peer_urls: Vec<String>,
+    pub listen_client_urls: Vec<String>,
+    pub advertise_peer_urls: Vec<String>,
+    pub advertise_client_urls: Vec<String>,
+    pub initial_cluster: String,
+    pub initial_cluster_is_new: bool,
+    pub initial_cluster_token: String,
+    pub heartbeat_ms: u64,
+    pub election_ms: u64,
+    pub pre_vote: bool,
+    pub snapshot_count: u64,
+    pub quota_backend_bytes: i64,
+    pub max_txn_ops: u64,
+    pub max_request_bytes: u64,
+}
+
+/// An election may not take longer; etcd's limit.
+const ELECTION_MS_MAX: u64 = 50_000;
+
+impl Settings {
+    /// Errors are etcd's texts behind `failed to verify flags`.
+    pub fn from_values(values: &Values) -> Result<Settings, String> {
+        if let Some(word) = values.rest.first() {
+            return Err(format!("'{word}' is not a valid flag"));
+        }
+        let name = values.text("name").to_string();
+        let data_dir = match values.text("data-dir") {
+            "" => format!("{name}.etcd"),
+            given => given.to_string(),
+        };
+        let advertise_peer_urls = values.urls("initial-advertise-peer-urls");
+        let initial_cluster = if values.is_set("initial-cluster") || name == "default" {
+            values.text("initial-cluster").to_string()
+        } else {
+            // A name alone is enough for a cluster of one.
+            advertise_peer_urls.iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(",")
+        };
+        let settings = Settings {
+            name,
+            data_dir: data_dir.into(),
+            listen_peer_urls: values.urls("listen-peer-urls"),
+            listen_client_urls: values.urls("listen-client-urls"),
+            advertise_peer_urls,
+            advertise_client_urls: values.urls("advertise-client-urls"),
+            initial_cluster,
+            initial_cluster_is_new: values.text("initial-cluster-state") == "new",
+            initial_cluster_token: values.text("initial-cluster-token").to_string(),
+            heartbeat_ms: values.unsigned("heartbeat-interval"),
+            election_ms: values.unsigned("election-timeout"),
+            pre_vote: values.switch("pre-vote"),
+            snapshot_count: values.unsigned("snapshot-count"),
+            quota_backend_bytes: values.signed("quota-backend-bytes"),
+            max_txn_ops: values.unsigned("max-txn-ops"),
+            max_request_bytes: values.unsigned("max-request-bytes"),
+        };
+        if values.is_set("listen-client-urls") && !values.is_set("advertise-client-urls") {
+            return Err(
+                "--advertise-client-urls is required when --listen-client-urls is set explicitly".to_string()
+            );
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        urls::require_bindable(&self.listen_peer_urls)?;
+        urls::require_bindable(&self.listen_client_urls)?;
+        for urls in [
+            &self.listen_peer_urls,
+            &self.listen_client_urls,
+            &self.advertise_peer_urls,
+            &self.advertise_client_urls,
+        ] {
+            urls::require_http(urls)?;
+        }
+        let (heartbeat, election) = (self.heartbeat_ms, self.election_ms);
+        for (flag, value) in [("heartbeat-interval", heartbeat), ("election-timeout", election)] {
+            if value == 0 {
+                return Err(format!("--{flag} must be >0 (set to 0ms)"));
+            }
+        }
+        if heartbeat.saturating_mul(5) > election {
+            return Err(format!(
+                "--election-timeout[{election}ms] should be at least as 5 times as --heartbeat-interval[{heartbeat}ms]"
+            ));
+        }
+        if election > ELECTION_MS_MAX {
+            return Err(format!(
+                "--election-timeout[{election}ms] is too long, and should be set less than {ELECTION_MS_MAX}ms"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The members of a new cluster, ascending by id. Errors are etcd's.
+    pub fn bootstrap(&self) -> Result<Vec<Member>, String> {
+        let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for part in self.initial_cluster.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, url) = part.split_once('=').unwrap_or((part, ""));
+            by_name.entry(name).or_default().push(url);
+        }
+        if by_name.is_empty() {
+            return Err("initial cluster unset and no discovery URL found".to_string());
+        }
+        let mut members = Vec::new();
+        for (name, list) in &by_name {
+            let peer_urls = urls::parse(&list.join(","))?;
+            urls::require_http(&peer_urls)?;
+            let id = MemberId::of_bootstrap(&peer_urls, &self.initial_cluster_token);
+            let name = name.to_string();
+            members.push(Member { id, name, peer_urls, client_urls: Vec::new(), is_learner: false });
+        }
+        let mut all: Vec<&String> = members.iter().flat_map(|member| &member.peer_urls).collect();
+        all.sort();
+        if all.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err(format!("initial cluster {} has duplicate url", self.initial_cluster));
+        }
+        let Some(me) = members.iter().find(|member| member.name == self.name) else {
+            return Err(format!(
+                "couldn't find local name {:?} in the initial cluster configuration",
+                self.name
+            ));
+        };
+        if !urls::same(&me.peer_urls, &self.advertise_peer_urls) {
+            let named = |urls: &[String]| {
+                urls.iter().map(|url| format!("{}={url}", self.name)).collect::<Vec<_>>().join(",")
+            };
+            let (theirs, ours) = (named(&me.peer_urls), self.advertise_peer_urls.join(","));
+            return Err(match me.peer_urls.iter().all(|url| self.advertise_peer_urls.contains(url)) {
+                true => format!(
+                    "--initial-advertise-peer-urls has {ours} but missing from --initial-cluster={theirs}"
+                ),
+                false => {
+                    format!(
+                        "--initial-cluster has {theirs} but missing from --initial-advertise-peer-urls={ours}"
+                    )
+                }
+            });
+        }
+        members.sort_by_key(|member| member.id);
+        Ok(members)
+    }
+
+    /// What the core is told. `owner` is whose log the data directory holds, if it holds one: then the flags about
+    /// the cluster's beginning count no more.
+    pub fn core_config(&self, owner: Option<(MemberId, ClusterId)>) -> Result<Config, String> {
+        let (id, cluster_id, bootstrap) = match owner {
+            Some((id, cluster_id)) => (id, cluster_id, Vec::new()),
+            None if self.initial_cluster_is_new => {
+                let bootstrap = self.bootstrap()?;
+                let me = bootstrap.iter().find(|member| member.name == self.name);
+                let id = me.expect("bootstrap made sure that this member is listed").id;
+                (id, ClusterId::of_members(bootstrap.iter().map(|member| member.id)), bootstrap)
+            }
+            None => {
+                return Err("not built yet: joining an existing cluster (--initial-cluster-state existing)"
+                    .to_string());
+            }
+        };
+        let me = Member {
+            id,
+            name: self.name.clone(),
+            peer_urls: self.advertise_peer_urls.clone(),
+            client_urls: self.advertise_client_urls.clone(),
+            is_learner: false,
+        };
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Ok(Config {
+            heartbeat_interval: Span::millis(self.heartbeat_ms),
+            election_timeout: Span::millis(self.election_ms),
+            pre_vote: self.pre_vote,
+            max_request_bytes: size(self.max_request_bytes),
+            max_txn_ops: size(self.max_txn_ops),
+            quota_backend_bytes: self.quota_backend_bytes,
+            ..Config::new(me, cluster_id, bootstrap)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

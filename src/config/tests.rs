@@ -1,0 +1,167 @@
+use super::*;
+
+fn values(args: &[&str]) -> Result<Values, Misuse> {
+    let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+    Values::parse(FLAGS, &args)
+}
+
+fn settings(args: &[&str]) -> Result<Settings, String> {
+    Settings::from_values(&values(args).expect("the flags are well formed"))
+}
+
+#[test]
+fn flags_are_written_in_gos_ways() {
+    let read = values(&["-name", "a", "--data-dir=b=c", "-pre-vote=false", "--snapshot-count", "5"]).unwrap();
+    assert_eq!((read.text("name"), read.text("data-dir")), ("a", "b=c"));
+    assert_eq!((read.switch("pre-vote"), read.unsigned("snapshot-count")), (false, 5));
+    assert_eq!(read.signed("quota-backend-bytes"), 0);
+    // A switch takes no word behind it.
+    let read = values(&["--version", "true", "--name", "a"]).unwrap();
+    assert!(read.switch("version"));
+    assert_eq!(read.rest, ["true", "--name", "a"]);
+    assert_eq!(values(&["--", "--name"]).unwrap().rest, ["--name"]);
+}
+
+#[test]
+fn misuse_is_told_in_gos_words() {
+    for (args, line) in [
+        (&["--frobnicate"][..], "flag provided but not defined: -frobnicate"),
+        (&["-x=1"], "flag provided but not defined: -x"),
+        (&["---name"], "bad flag syntax: ---name"),
+        (&["--name"], "flag needs an argument: -name"),
+        (&["--snapshot-count=x"], "invalid value \"x\" for flag -snapshot-count: parse error"),
+        (&["--snapshot-count=-1"], "invalid value \"-1\" for flag -snapshot-count: parse error"),
+        (
+            &["--max-txn-ops", "99999999999999999999"],
+            "invalid value \"99999999999999999999\" for flag -max-txn-ops: value out of range",
+        ),
+        (&["--pre-vote=maybe"], "invalid boolean value \"maybe\" for -pre-vote: parse error"),
+        (
+            &["--initial-cluster-state=old"],
+            "invalid value \"old\" for flag -initial-cluster-state: invalid value",
+        ),
+        (
+            &["--listen-client-urls=x"],
+            "invalid value \"x\" for flag -listen-client-urls: URL scheme must be http, https, unix, or unixs: x",
+        ),
+    ] {
+        assert_eq!(values(args).unwrap_err(), Misuse::Line(line.to_string()));
+    }
+    assert_eq!(values(&["--help"]).unwrap_err(), Misuse::Help);
+    assert_eq!(values(&["-h"]).unwrap_err(), Misuse::Help);
+}
+
+#[test]
+fn the_environment_fills_what_the_command_line_leaves_open() {
+    let environment = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<Vec<_>>()
+    };
+    let mut read = values(&["--name", "a"]).unwrap();
+    let seen = read
+        .add_environment(environment(&[
+            ("ETCD_DATA_DIR", "d"),
+            ("ETCD_LOG_LEVEL", ""),
+            ("ETCD_VERSION", "v3"),
+            ("ETCD_OTHER", "1"),
+            ("ETCDCTL_API", "3"),
+            ("PATH", "/bin"),
+        ]))
+        .unwrap();
+    assert_eq!(seen.used, [("ETCD_DATA_DIR".to_string(), "d".to_string())]);
+    assert_eq!(seen.unknown, ["ETCD_VERSION", "ETCD_OTHER"]);
+    assert_eq!((read.text("data-dir"), read.text("log-level")), ("d", "info"));
+
+    let shadowed = values(&["--name", "a"]).unwrap().add_environment(environment(&[("ETCD_NAME", "b")]));
+    assert!(matches!(shadowed, Err(EnvironmentTrouble::Shadowed(_))));
+    let bad = values(&[]).unwrap().add_environment(environment(&[("ETCD_MAX_TXN_OPS", "x")]));
+    let line = "invalid value \"x\" for ETCD_MAX_TXN_OPS: parse error".to_string();
+    assert_eq!(bad, Err(EnvironmentTrouble::Value(line)));
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_in_etcds_words() {
+    let required = "--advertise-client-urls is required when --listen-client-urls is set explicitly";
+    for (args, line) in [
+        (&["word"][..], "'word' is not a valid flag"),
+        (&["--listen-client-urls=http://127.0.0.1:1"], required),
+        (
+            &["--listen-peer-urls=http://example.com:1"],
+            "expected IP in URL for binding (http://example.com:1)",
+        ),
+        (&["--heartbeat-interval=0"], "--heartbeat-interval must be >0 (set to 0ms)"),
+        (&["--election-timeout=0"], "--election-timeout must be >0 (set to 0ms)"),
+        (
+            &["--election-timeout=400"],
+            "--election-timeout[400ms] should be at least as 5 times as --heartbeat-interval[100ms]",
+        ),
+        (
+            &["--election-timeout=50001"],
+            "--election-timeout[50001ms] is too long, and should be set less than 50000ms",
+        ),
+    ] {
+        assert_eq!(settings(args).unwrap_err(), line);
+    }
+    assert!(settings(&["--advertise-client-urls=https://a:1"]).unwrap_err().contains("not built yet"));
+}
+
+#[test]
+fn the_defaults_are_the_cluster_that_every_etcd_user_has_seen() {
+    let config = settings(&[]).unwrap().core_config(None).unwrap();
+    assert_eq!(config.me.id.to_string(), "8e9e05c52164694d");
+    assert_eq!(config.cluster_id.to_string(), "cdf818194e3a8c32");
+    assert_eq!(settings(&[]).unwrap().data_dir, PathBuf::from("default.etcd"));
+    let named = settings(&["--name=infra0"]).unwrap();
+    assert_eq!(named.initial_cluster, "infra0=http://localhost:2380");
+    assert_eq!(named.data_dir, PathBuf::from("infra0.etcd"));
+    assert_eq!(named.core_config(None).unwrap().me.id.to_string(), "8e9e05c52164694d");
+}
+
+#[test]
+fn the_initial_cluster_names_everybody_and_this_member_rightly() {
+    let cluster = "--initial-cluster=b=http://127.0.0.1:2,a=http://127.0.0.1:1,a=http://127.0.0.1:3";
+    let us = "--initial-advertise-peer-urls=http://127.0.0.1:3,http://127.0.0.1:1";
+    let members = settings(&["--name=a", cluster, us]).unwrap().bootstrap().unwrap();
+    assert_eq!(members.len(), 2);
+    assert!(members[0].id < members[1].id);
+    let a = members.iter().find(|member| member.name == "a").unwrap();
+    assert_eq!(a.peer_urls, ["http://127.0.0.1:1", "http://127.0.0.1:3"]);
+
+    let refused = |args: &[&str]| settings(args).unwrap().bootstrap().unwrap_err();
+    assert_eq!(
+        refused(&["--name=c", cluster]),
+        "couldn't find local name \"c\" in the initial cluster configuration"
+    );
+    assert_eq!(
+        refused(&["--name=b", cluster, "--initial-advertise-peer-urls=http://127.0.0.1:9"]),
+        "--initial-cluster has b=http://127.0.0.1:2 but missing from \
+         --initial-advertise-peer-urls=http://127.0.0.1:9"
+    );
+    assert_eq!(
+        refused(&[
+            "--name=b",
+            cluster,
+            "--initial-advertise-peer-urls=http://127.0.0.1:2,http://127.0.0.1:9"
+        ]),
+        "--initial-advertise-peer-urls has http://127.0.0.1:2,http://127.0.0.1:9 but missing from \
+         --initial-cluster=b=http://127.0.0.1:2"
+    );
+    let twice = "--initial-cluster=a=http://127.0.0.1:1,b=http://127.0.0.1:1";
+    assert!(refused(&["--name=a", twice]).ends_with("has duplicate url"));
+}
+
+#[test]
+fn a_log_decides_over_the_flags_and_joining_is_not_built() {
+    let existing = settings(&["--initial-cluster-state=existing"]).unwrap();
+    assert!(existing.core_config(None).unwrap_err().contains("not built yet"));
+    let config = existing.core_config(Some((MemberId(1), ClusterId(2)))).unwrap();
+    assert_eq!((config.me.id, config.cluster_id), (MemberId(1), ClusterId(2)));
+    assert!(config.bootstrap.is_empty());
+}
+
+#[test]
+fn the_version_block_has_etcds_shape() {
+    let text = version_lines();
+    let heads: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    assert_eq!(heads, ["etcd Version", "Git SHA", "Go Version", "Go OS/Arch", "detcd Version"]);
+    assert!(text.starts_with("etcd Version: 3.7.1\n"));
+}

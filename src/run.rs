@@ -1,0 +1,175 @@
+//! A member from its settings to its end: the pieces put together, and nothing decided.
+use crate::config::{self, Settings};
+use detcd_core::version;
+use detcd_driver::Node;
+use detcd_runtime_tokio::{
+    Tokio,
+    disk::DataDir,
+    grpc::Services,
+    http, net,
+    net::Net,
+    stop::{self, Stop},
+    threads::Reactors,
+};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+/// How long calls that wait may take when the member stops.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// One running member.
+pub struct Member {
+    pub node: Node<Tokio>,
+    /// Where clients are served.
+    pub client_addresses: Vec<SocketAddr>,
+    net: Net,
+    stop: Stop,
+    reactors: Arc<Reactors>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+/// Sockets that are bound and not yet served.
+pub struct Listeners {
+    pub peer: Vec<TcpListener>,
+    pub client: Vec<TcpListener>,
+}
+
+impl Listeners {
+    pub fn bind(settings: &Settings) -> Result<Listeners, String> {
+        let bind = |urls: &[String]| -> Result<Vec<TcpListener>, String> {
+            let trouble = |error: io::Error| format!("cannot listen on {}: {error}", urls.join(","));
+            let mut listeners = Vec::new();
+            for address in config::addresses(urls).map_err(trouble)? {
+                let listener = TcpListener::bind(address)
+                    .map_err(|error| format!("listen tcp {address}: bind: {error}"))?;
+                listeners.push(listener);
+            }
+            Ok(listeners)
+        };
+        tracing::info!("listen-peer-urls" = ?settings.listen_peer_urls, "configuring peer listeners");
+        let peer = bind(&settings.listen_peer_urls)?;
+        tracing::info!("listen-client-urls" = ?settings.listen_client_urls, "configuring client listeners");
+        let client = bind(&settings.listen_client_urls)?;
+        Ok(Listeners { peer, client })
+    }
+}
+
+/// Starts a member. It serves its peers at once, and its clients as soon as it has published itself to the cluster
+/// (see [`Member::serve_clients`]). Errors are for the operator.
+pub async fn start(
+    settings: &Settings,
+    listeners: &Listeners,
+    reactors: Arc<Reactors>,
+) -> Result<Member, String> {
+    let folder = &settings.data_dir;
+    let disk = DataDir::open(folder).map_err(|error| error.to_string())?;
+    let owner = detcd_driver::owner(&disk).await.map_err(|fault| fault.0)?;
+    let config = settings.core_config(owner)?;
+    tracing::info!(
+        "etcd-version" = %version::SERVER,
+        "detcd-version" = env!("CARGO_PKG_VERSION"),
+        "member-initialized" = owner.is_some(),
+        name = settings.name,
+        "data-dir" = %folder.display(),
+        "heartbeat-interval" = format!("{}ms", settings.heartbeat_ms),
+        "election-timeout" = format!("{}ms", settings.election_ms),
+        "snapshot-count" = settings.snapshot_count,
+        "initial-advertise-peer-urls" = ?settings.advertise_peer_urls,
+        "listen-peer-urls" = ?settings.listen_peer_urls,
+        "advertise-client-urls" = ?settings.advertise_client_urls,
+        "listen-client-urls" = ?settings.listen_client_urls,
+        "initial-cluster" = settings.initial_cluster,
+        "initial-cluster-token" = settings.initial_cluster_token,
+        "quota-backend-bytes" = settings.quota_backend_bytes,
+        "max-request-bytes" = settings.max_request_bytes,
+        "pre-vote" = settings.pre_vote,
+        "starting an etcd server"
+    );
+    let identity = net::Identity {
+        member: config.me.id,
+        cluster: config.cluster_id,
+        peer_urls: settings.advertise_peer_urls.clone(),
+    };
+    tracing::info!(
+        "local-member-id" = %identity.member,
+        "cluster-id" = %identity.cluster,
+        "{}",
+        if owner.is_some() { "restarting local member" } else { "starting local member" }
+    );
+    // etcd's: one second and an election timeout.
+    let dial_patience = Duration::from_secs(1) + Duration::from_millis(settings.election_ms);
+    let net = Net::new(identity, dial_patience, reactors.first().clone());
+    let runtime = Tokio::new(disk, net.clone(), reactors.clone());
+    let node = detcd_driver::start(runtime, config).await.map_err(|fault| fault.0)?;
+
+    let (stop, stopping) = stop::stop();
+    for listener in &listeners.peer {
+        let listener = asynchronous(listener, &reactors)?;
+        tracing::info!(address = %address(&listener), "serving peer traffic");
+        reactors.first().spawn(net::serve(listener, net.clone(), node.clone(), stopping.clone()));
+    }
+    let services = Services::new(node.clone(), stopping.clone());
+    let (mut clients, mut client_addresses) = (Vec::new(), Vec::new());
+    for listener in &listeners.client {
+        let listener = asynchronous(listener, &reactors)?;
+        let address = address(&listener);
+        client_addresses.push(address);
+        let (node, services) = (node.clone(), services.clone());
+        let (carriers, mut stopping) = (reactors.clone(), stopping.clone());
+        clients.push(reactors.first().spawn(async move {
+            tokio::select! {
+                () = node.ready() => {}
+                () = stopping.drained() => return,
+            }
+            tracing::info!("ready to serve client requests");
+            tracing::info!(
+                traffic = "grpc+http",
+                address = %address,
+                "serving client traffic insecurely; this is strongly discouraged!"
+            );
+            http::serve(listener, services, carriers, stopping).await;
+        }));
+    }
+    Ok(Member { node, client_addresses, net, stop, reactors, clients })
+}
+
+fn asynchronous(listener: &TcpListener, reactors: &Reactors) -> Result<tokio::net::TcpListener, String> {
+    let _inside = reactors.first().enter();
+    let listener = listener.try_clone().and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener)
+    });
+    listener.map_err(|error| error.to_string())
+}
+
+fn address(listener: &tokio::net::TcpListener) -> SocketAddr {
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+impl Member {
+    /// Waits until this member has told the cluster its name, and serves.
+    pub async fn ready(&self) {
+        self.node.ready().await;
+    }
+
+    /// Hands the lead over, finishes what waits, and ends: the log is on disk and every connection closed.
+    pub async fn stop(self) {
+        tracing::info!(name = self.node.config().me.name, "closing etcd server");
+        // No new calls; those that wait are answered while the lead moves.
+        self.stop.drain();
+        self.node.stop().await;
+        for clients in self.clients {
+            // A caller who does not let go is cut off below.
+            tokio::time::timeout(DRAIN_PATIENCE, clients).await.ok();
+        }
+        self.stop.cut();
+        self.net.shutdown();
+        tracing::info!(name = self.node.config().me.name, "closed etcd server");
+        drop(self.reactors);
+    }
+}
