@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     Range(RangeRequest),
@@ -67,7 +67,7 @@ impl Request {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RangeRequest {
     #[serde(with = "text")]
@@ -88,7 +88,7 @@ pub struct RangeRequest {
     pub count_only: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutRequest {
     #[serde(with = "text")]
@@ -105,7 +105,7 @@ pub struct PutRequest {
     pub ignore_lease: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteRequest {
     #[serde(with = "text")]
@@ -118,7 +118,7 @@ pub struct DeleteRequest {
 
 /// A transaction. Its branches hold [`Request::Range`], [`Request::Put`], [`Request::Delete`] and [`Request::Txn`];
 /// etcd has no message for the others here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TxnRequest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -129,7 +129,7 @@ pub struct TxnRequest {
     pub failure: Vec<Request>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Compare {
     #[serde(with = "text")]
     pub key: Vec<u8>,
@@ -141,7 +141,7 @@ pub struct Compare {
 }
 
 /// What is compared, with the right-hand side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CompareTarget {
     Version(i64),
@@ -151,7 +151,7 @@ pub enum CompareTarget {
     Lease(i64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CompareResult {
     Equal,

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{
     execute::{Mismatch, told},
     keys::Keys,
-    outlook::Outlook,
-    plan::{Duplicate, Plan, Write},
+    outlook::{Outlook, Told},
+    plan::{Candidate, Duplicate, Plan, Write},
     search::can_write,
     store::Store,
 };
@@ -97,18 +97,17 @@ pub(super) fn gap(
     let (kind, mut sentence) = match outlook.facts(revision).first() {
         Some(fact) => {
             involved.push(fact.by);
-            let what = if fact.creation_only { "created" } else { "written" };
+            let what = match fact.told {
+                Told::Pair { kv, .. } => format!("{}, written at", told(kv)),
+                Told::Creation(kv) => format!("{}, created at", told(kv)),
+                Told::Put => format!("that {} was put at", escape(plan.keys.name(fact.key))),
+            };
             let sentence = format!(
-                "{} shows {}, {what} at revision {revision}, and no write of this history can have done that",
+                "{} shows {what} revision {revision}, and no write of this history can have done that",
                 short(fact.by, plan.request(fact.by)),
-                told(fact.kv)
             );
-            for (id, op) in
-                plan.ops.iter().enumerate().filter(|(_, op)| can_write(&op.request, fact)).take(OPS_SHOWN)
-            {
-                neighbours.push(id);
-                debug_assert!(!matches!(op.request, Request::Range(_)), "ranges write nothing");
-            }
+            let able = (0..plan.ops.len()).filter(|&id| can_write(plan, plan.request(id), fact));
+            neighbours.extend(able.take(OPS_SHOWN));
             (ViolationKind::ReadMismatch, sentence)
         }
         None => {
@@ -127,10 +126,7 @@ pub(super) fn gap(
             (ViolationKind::UnexplainedRevision, sentence)
         }
     };
-    let suspects = plan.candidates.iter().filter(|candidate| !candidate.reusable).count();
-    let used = used_at.iter().flatten().count();
-    write!(sentence, "; of {suspects} writes of unknown fate {used} were used up before it")
-        .expect("a String takes all");
+    sentence.push_str(&suspects(plan, revision, used_at));
     for id in &neighbours {
         let place = plan.writes.iter().find(|(_, write)| **write == Write::Op(*id)).map(|(&r, _)| r);
         if let Some(place) = place {
@@ -173,6 +169,24 @@ pub(super) fn order(ops: &[Operation], id: OpId, by: OpId) -> Violation {
         revision(by)
     );
     violation(ops, ViolationKind::RealTimeOrder, sentence, vec![id, by], &[])
+}
+
+/// Why none of the writes of unknown fate has made `revision`.
+fn suspects(plan: &Plan<'_>, revision: i64, used_at: &[Option<i64>]) -> String {
+    let all = plan.candidates.iter().filter(|candidate| !candidate.reusable).count();
+    if all == 0 {
+        return String::new();
+    }
+    let used = used_at.iter().flatten().count();
+    let in_time = |(candidate, used_at): &(&Candidate, &Option<i64>)| {
+        used_at.is_none() && candidate.above < revision && revision <= candidate.upto
+    };
+    let left = plan.candidates.iter().zip(used_at).filter(in_time).count();
+    let misfit =
+        if left == 0 { String::new() } else { format!(", and {left} do not fit the answers around it") };
+    let late = all.saturating_sub(used + left);
+    let late = if late == 0 { String::new() } else { format!(", {late} were called too late") };
+    format!("; of {all} writes of unknown fate {used} were used up before it{late}{misfit}")
 }
 
 const KEYS_SHOWN: usize = 4;

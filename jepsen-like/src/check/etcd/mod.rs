@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     plan::Plan,
-    search::{End, Search},
+    search::{End, PATIENCE, Search},
 };
 use super::{Report, Stats, Verdict, ViolationKind};
 use crate::history::{History, KeyValue, Operation, Outcome, Response};
@@ -83,13 +83,17 @@ pub fn check(history: &History, options: &Options) -> Verdict {
 
 /// Judges `history` and counts what was judged.
 pub fn report(history: &History, options: &Options) -> Report {
+    report_with(history, options, PATIENCE)
+}
+
+fn report_with(history: &History, options: &Options, patience: u64) -> Report {
     let ops = history.ops();
     let mut stats =
         Stats { ops: ops.len() as u64, revision_max: options.initial_revision, ..Stats::default() };
     for op in ops {
         count(op, &mut stats);
     }
-    let verdict = judge(history, options, &mut stats);
+    let verdict = judge(history, options, patience, &mut stats);
     Report { verdict, stats }
 }
 
@@ -109,7 +113,7 @@ fn count(op: &Operation, stats: &mut Stats) {
     }
 }
 
-fn judge(history: &History, options: &Options, stats: &mut Stats) -> Verdict {
+fn judge(history: &History, options: &Options, patience: u64, stats: &mut Stats) -> Verdict {
     let ops = history.ops();
     let malformed = ops.iter().enumerate().find_map(|(id, op)| {
         let flaw = shape::flaw(op, options.initial_revision)?;
@@ -128,7 +132,7 @@ fn judge(history: &History, options: &Options, stats: &mut Stats) -> Verdict {
     if let Some((id, by)) = order::first_violation(ops, &floors) {
         return Verdict::Illegal(explain::order(ops, id, by));
     }
-    let mut search = Search::new(&plan, &options.initial, options.budget);
+    let mut search = Search::new(&plan, &options.initial, options.budget, patience);
     let end = search.run();
     stats.states = search.states;
     stats.backtracks = search.backtracks;

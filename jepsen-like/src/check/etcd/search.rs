@@ -11,14 +11,19 @@ use super::{
     execute::{self, Mismatch, apply, attached, check_range},
     explain::{self, Impossible},
     keys::KeySet,
-    outlook::{Fact, Outlook},
-    plan::{Plan, Write},
+    outlook::{Fact, Outlook, Told},
+    plan::{Candidate, Plan, Write},
     store::{Mark, Store, hash_words},
 };
 use crate::{
     check::ViolationKind,
     history::{KeyValue, OpId, Operation, Request, Response},
 };
+
+/// States without a new revision before the first change of order, normally; each further one gets twice as many.
+pub(super) const PATIENCE: u64 = 500;
+/// Choices that the first change of order takes back.
+const CHOICES_BACK: usize = 16;
 
 /// How the replay ended.
 pub(super) enum End {
@@ -38,6 +43,8 @@ struct Frame {
     preferred: Vec<usize>,
     is_closed: bool,
     next: usize,
+    /// The twins of the candidates tried.
+    tried: Vec<usize>,
     chosen: Option<usize>,
     has_fitted: bool,
     /// The keys whose past made every try so far fail.
@@ -53,7 +60,7 @@ pub(super) struct Search<'p, 'h> {
     /// Candidates that can put a key, or delete it.
     putters: BTreeMap<usize, Vec<usize>>,
     deleters: BTreeMap<usize, Vec<usize>>,
-    /// All candidates, those that were called last first: what takes effect mostly does so soon.
+    /// All candidates in the order in which they are tried.
     recent: Vec<usize>,
     /// The candidate of an answered revoke.
     revokes: BTreeMap<OpId, usize>,
@@ -68,6 +75,16 @@ pub(super) struct Search<'p, 'h> {
     deepest: Option<Impossible>,
     /// Grants by lease, asked for or answered.
     grants: BTreeMap<i64, u64>,
+    /// What two interchangeable candidates have in common: the smaller of their numbers.
+    twins: Vec<usize>,
+    /// Changes of the order in which candidates are tried: what one order finds hard, another often finds at once.
+    attempt: u64,
+    patience: u64,
+    /// Changes of the order since a new revision was reached.
+    stuck: u32,
+    /// The newest revision ever reached, and the effort until then.
+    reached: i64,
+    reached_after: u64,
     out_of_budget: bool,
     /// `states`, and the candidates that were only looked at, at a discount.
     effort: u64,
@@ -77,12 +94,13 @@ pub(super) struct Search<'p, 'h> {
 }
 
 impl<'p, 'h> Search<'p, 'h> {
-    pub fn new(plan: &'p Plan<'h>, initial: &'h [KeyValue], budget: u64) -> Self {
+    pub fn new(plan: &'p Plan<'h>, initial: &'h [KeyValue], budget: u64, patience: u64) -> Self {
         let outlook = Outlook::new(plan);
+        let store = Store::new(&plan.keys, plan.origin, initial);
         let mut search = Self {
             plan,
             outlook,
-            store: Store::new(&plan.keys, plan.origin, initial),
+            store,
             putters: BTreeMap::new(),
             deleters: BTreeMap::new(),
             recent: (0..plan.candidates.len()).collect(),
@@ -95,6 +113,12 @@ impl<'p, 'h> Search<'p, 'h> {
             can_remember: !plan.ops.iter().any(|op| reads_the_past(&op.request)),
             deepest: None,
             grants: BTreeMap::new(),
+            twins: twins(plan),
+            attempt: 0,
+            patience,
+            stuck: 0,
+            reached: plan.origin,
+            reached_after: 0,
             out_of_budget: false,
             effort: 0,
             effort_max: budget.saturating_add(plan.writes.len() as u64),
@@ -104,7 +128,7 @@ impl<'p, 'h> Search<'p, 'h> {
         for lease in plan.ops.iter().filter_map(granted) {
             *search.grants.entry(lease).or_default() += 1;
         }
-        search.recent.sort_by_key(|&c| std::cmp::Reverse(plan.candidates[c].above));
+        search.shuffle();
         for (c, candidate) in plan.candidates.iter().enumerate() {
             let (mut puts, mut deletes) = (KeySet::new(), KeySet::new());
             match candidate.write {
@@ -143,6 +167,10 @@ impl<'p, 'h> Search<'p, 'h> {
                 Ok(()) if self.effort >= self.effort_max => {
                     return End::OutOfBudget { revision: self.store.revision() };
                 }
+                Ok(()) if self.is_stuck() => {
+                    self.step_back();
+                    step = self.observe();
+                }
                 Ok(()) => step = self.advance(),
                 Err(conflict) => {
                     if !self.backtrack(conflict) {
@@ -155,6 +183,46 @@ impl<'p, 'h> Search<'p, 'h> {
                     step = self.observe();
                 }
             }
+        }
+    }
+
+    /// Whether it is long since a new revision was reached.
+    fn is_stuck(&mut self) -> bool {
+        if self.store.revision() > self.reached {
+            self.reached = self.store.revision();
+            self.reached_after = self.effort;
+            self.stuck = 0;
+        }
+        self.effort - self.reached_after >= self.patience << self.stuck.min(32)
+    }
+
+    /// Gives up some of the newest choices, without a verdict on them, and goes on in another order. Each time without
+    /// progress it is more of them, and more patience, so that in the end the whole search gets all the time it needs.
+    fn step_back(&mut self) {
+        let keep = self.frames.len().saturating_sub(CHOICES_BACK << self.stuck.min(32));
+        while self.frames.len() > keep {
+            let frame = self.frames.pop().expect("there are more than are kept");
+            if let Some(c) = frame.chosen {
+                self.release(c);
+            }
+            self.store.rollback(frame.mark);
+        }
+        self.stuck += 1;
+        self.attempt += 1;
+        self.reached_after = self.effort;
+        self.shuffle();
+    }
+
+    /// At first what was called last comes first: what takes effect mostly does so soon. Then any order will do.
+    fn shuffle(&mut self) {
+        let attempt = self.attempt;
+        let order = |c: usize| match attempt {
+            0 => (-self.plan.candidates[c].above, 0),
+            _ => (0, hash_words([attempt, c as u64].into_iter())),
+        };
+        self.recent.sort_by_key(|&c| order(c));
+        for able in self.putters.values_mut().chain(self.deleters.values_mut()) {
+            able.sort_by_key(|&c| order(c));
         }
     }
 
@@ -279,6 +347,7 @@ impl<'p, 'h> Search<'p, 'h> {
             preferred,
             is_closed: !facts.is_empty(),
             next: 0,
+            tried: Vec::new(),
             chosen: None,
             has_fitted: false,
             conflict: KeySet::new(),
@@ -300,7 +369,9 @@ impl<'p, 'h> Search<'p, 'h> {
             candidate.above < gap
                 && gap <= candidate.upto
                 && match candidate.write {
-                    Write::Op(id) => facts.iter().all(|fact| can_write(self.plan.request(id), fact)),
+                    Write::Op(id) => {
+                        facts.iter().all(|fact| can_write(self.plan, self.plan.request(id), fact))
+                    }
                     Write::Expiry { .. } => false,
                 }
         };
@@ -427,6 +498,7 @@ impl<'p, 'h> Search<'p, 'h> {
         let found = (start..end).find(|&n| {
             let c = if n < preferred { frame.preferred[n] } else { self.recent[n - preferred] };
             self.is_available(c, gap)
+                && !frame.tried.contains(&self.twins[c])
                 && (n < preferred || !frame.preferred.contains(&c))
                 && frame.must_touch.iter().all(|keys| self.touches(c, keys))
         });
@@ -435,7 +507,9 @@ impl<'p, 'h> Search<'p, 'h> {
         let frame = self.frames.last_mut()?;
         frame.next = found.map_or(end, |n| n + 1);
         let n = found?;
-        Some(if n < preferred { frame.preferred[n] } else { self.recent[n - preferred] })
+        let c = if n < preferred { frame.preferred[n] } else { self.recent[n - preferred] };
+        frame.tried.push(self.twins[c]);
+        Some(c)
     }
 
     /// Writes `c` into the newest frame's gap; whether it wrote anything that the answers allow.
@@ -452,12 +526,10 @@ impl<'p, 'h> Search<'p, 'h> {
         }
         let gap = self.store.revision();
         let told = self.outlook.facts(gap).iter().all(|fact| {
-            self.store.live(fact.key).is_some_and(|version| {
-                if fact.creation_only {
-                    version.create == gap
-                } else {
-                    execute::same(fact.kv, version, fact.keys_only).is_ok()
-                }
+            self.store.live(fact.key).is_some_and(|version| match fact.told {
+                Told::Pair { kv, keys_only } => execute::same(kv, version, keys_only).is_ok(),
+                Told::Creation(_) => version.create == gap,
+                Told::Put => version.revision == gap,
             })
         });
         told && self
@@ -475,13 +547,15 @@ impl<'p, 'h> Search<'p, 'h> {
     fn take(&mut self, c: usize) {
         if !self.plan.candidates[c].reusable {
             self.used_at[c] = Some(self.store.revision());
-            self.used_fingerprint = self.used_fingerprint.wrapping_add(hash_words([c as u64].into_iter()));
+            self.used_fingerprint =
+                self.used_fingerprint.wrapping_add(hash_words([self.twins[c] as u64].into_iter()));
         }
     }
 
     fn release(&mut self, c: usize) {
         if self.used_at[c].take().is_some() {
-            self.used_fingerprint = self.used_fingerprint.wrapping_sub(hash_words([c as u64].into_iter()));
+            self.used_fingerprint =
+                self.used_fingerprint.wrapping_sub(hash_words([self.twins[c] as u64].into_iter()));
         }
     }
 
@@ -503,6 +577,16 @@ impl<'p, 'h> Search<'p, 'h> {
         }
         mismatch.keys
     }
+}
+
+/// Requests that are the same do the same, whichever of them takes effect.
+fn twins(plan: &Plan<'_>) -> Vec<usize> {
+    let mut first: BTreeMap<(&Request, i64), usize> = BTreeMap::new();
+    let twin = |(c, candidate): (usize, &Candidate)| match candidate.write {
+        Write::Op(id) => *first.entry((plan.request(id), candidate.upto)).or_insert(c),
+        Write::Expiry { .. } => c,
+    };
+    plan.candidates.iter().enumerate().map(twin).collect()
 }
 
 /// The lease that an operation grants, as far as anyone knows.
@@ -539,16 +623,20 @@ fn writes_of(plan: &Plan<'_>, request: &Request, puts: &mut KeySet, deletes: &mu
     }
 }
 
-/// Whether `request` can leave what `fact` shows.
-pub(super) fn can_write(request: &Request, fact: &Fact<'_>) -> bool {
+/// Whether `request` can leave what `fact` tells.
+pub(super) fn can_write(plan: &Plan<'_>, request: &Request, fact: &Fact<'_>) -> bool {
     match request {
         Request::Put(put) => {
-            put.key == fact.kv.key
-                && (fact.creation_only
-                    || (put.ignore_value || fact.keys_only || put.value == fact.kv.value)
-                        && (put.ignore_lease || put.lease == fact.kv.lease))
+            put.key == plan.keys.name(fact.key)
+                && match fact.told {
+                    Told::Pair { kv, keys_only } => {
+                        (put.ignore_value || keys_only || put.value == kv.value)
+                            && (put.ignore_lease || put.lease == kv.lease)
+                    }
+                    Told::Creation(_) | Told::Put => true,
+                }
         }
-        Request::Txn(txn) => txn.success.iter().chain(&txn.failure).any(|op| can_write(op, fact)),
+        Request::Txn(txn) => txn.success.iter().chain(&txn.failure).any(|op| can_write(plan, op, fact)),
         _ => false,
     }
 }

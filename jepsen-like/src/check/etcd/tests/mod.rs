@@ -1,2 +1,4 @@
+mod caught;
 mod play;
 mod properties;
+mod speed;
