@@ -76,6 +76,10 @@ impl Raft {
             Role::Follower(_) | Role::Leader(_) => false,
         };
         if mine {
+            // The same entry here as the one that is committed there: then it is committed.
+            if m.reject && self.log.term(m.commit) == Some(m.log_term) {
+                self.commit_to(m.commit);
+            }
             self.count_vote(now, from, !m.reject);
         }
     }

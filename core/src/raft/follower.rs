@@ -9,7 +9,7 @@ use detcd_proto::raftpb::{Entry, EntryType, Message, MessageType};
 pub struct Follower {
     /// The log is known to equal the leader's up to here. 0: not heard yet.
     matched: u64,
-    /// The highest index acknowledged.
+    /// Up to here the leader needs no word that it has not asked for.
     acked: u64,
     /// The leader waits for an answer about this index.
     owed: Option<u64>,
@@ -74,6 +74,11 @@ impl Raft {
         self.store(entries);
         self.commit_to(commit.min(last_new).min(self.log.last_index()));
         self.match_up_to(last_new, last_new);
+        // What goes before is no news on its own: the answer will cover it.
+        let known = index.min(self.durability.durable());
+        if let Role::Follower(follower) = &mut self.role {
+            follower.acked = follower.acked.max(known);
+        }
     }
 
     /// Appends what is new, and cuts the log back only where an entry conflicts. Raft 5.3: a late or repeated message

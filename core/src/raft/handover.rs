@@ -26,15 +26,18 @@ impl Raft {
             return Err(Refusal::BadLeaderTransferee);
         }
         self.abort_transfer();
+        let last = self.log.last_index();
         if let Role::Leader(leader) = &mut self.role {
             let deadline = now + self.settings.election_timeout;
             leader.handover = Some(Handover { to, deadline, told: false });
-            if let Some(progress) = leader.progress.get_mut(&to) {
-                progress.nudge();
-            }
         }
         self.notes.push(Note::TransferStarted { to });
         self.hand_over_when_ready(now);
+        if let Role::Leader(leader) = &mut self.role
+            && let Some(progress) = leader.progress.get_mut(&to).filter(|progress| progress.matched < last)
+        {
+            progress.nudge();
+        }
         Ok(to)
     }
 
@@ -44,9 +47,9 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(handover) = &mut leader.handover else { return };
         let ready = leader.progress.get(&handover.to).is_some_and(|progress| progress.matched == last);
+        let heir = handover.to;
         if ready && !handover.told {
             handover.told = true;
-            let heir = handover.to;
             self.send(message::to(MessageType::MsgTimeoutNow, heir));
         }
     }

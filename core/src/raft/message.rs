@@ -3,7 +3,7 @@
 //! | message | from → to | carries |
 //! |---|---|---|
 //! | MsgPreVote, MsgVote | candidate → voters | `index`, `log_term`: the end of its log; `context`: "CampaignTransfer" if the old leader asked for it |
-//! | MsgPreVoteResp, MsgVoteResp | voter → candidate | `reject` |
+//! | MsgPreVoteResp, MsgVoteResp | voter → candidate | `reject`; then `commit`, `log_term`: what the voter knows to be committed |
 //! | MsgApp | leader → anyone | `index`, `log_term`: what goes before; `entries`; `commit` |
 //! | MsgAppResp | member → leader | `index`: durable up to here; or `reject`, `index` refused, `reject_hint` and `log_term`: where to try |
 //! | MsgHeartbeat, its Resp | leader ↔ anyone | `commit`, at most what that member is known to hold; `context`: the read round, echoed |

@@ -275,7 +275,9 @@ impl World {
                     .into_iter()
                     .any(|member| self.leads(member))
                 {
-                    return Err("liveness: no leader ten seconds after the last fault".to_string());
+                    let all = self.nodes.values().filter_map(|node| node.raft.as_ref()).map(Raft::status);
+                    let all: Vec<_> = all.map(|status| format!("\n  {status:?}")).collect();
+                    return Err(format!("liveness: no leader long after the last fault:{}", all.concat()));
                 }
                 self.propose()?;
                 self.after(self.rates.election_timeout.times(4), Event::End);
@@ -298,7 +300,9 @@ impl World {
                 self.after(Span::ZERO, Event::Start { member });
             }
         }
-        self.after(self.rates.election_timeout.times(16), Event::Last);
+        // Without PreVote members that cannot win disturb the one that can, and only chance ends it.
+        let patience = if self.rates.pre_vote { 10 } else { 50 };
+        self.after(self.rates.election_timeout.times(patience), Event::Last);
     }
 
     /// Everybody in the membership has applied the same, and the last proposal got through.

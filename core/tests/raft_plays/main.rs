@@ -1,0 +1,60 @@
+//! Golden plays of Raft: `script/raft/*.txt`, commands with their complete consequences.
+//!
+//! A play is paragraphs of a command, `----`, and what came of it; `#` starts a comment. `UPDATE=1` rewrites what
+//! came of it, and the diff of the file is the diff of the behaviour. The commands are explained in `stage.rs`.
+mod show;
+mod stage;
+
+use stage::Stage;
+use std::{fs, path::Path};
+
+/// Plays a script and gives it back with the consequences as they are.
+fn play(script: &str) -> String {
+    let mut stage = Stage::default();
+    let mut out = String::new();
+    let mut lines = script.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.is_empty() || line.starts_with('#') {
+            out.push_str(line);
+            out.push('\n');
+            continue;
+        }
+        // What came of it before, up to the next blank line, is replaced.
+        if lines.next_if_eq(&"----").is_some() {
+            while lines.next_if(|line| !line.is_empty()).is_some() {}
+        }
+        let consequences = stage.command(line);
+        let consequences = if consequences.is_empty() { "ok\n".to_string() } else { consequences };
+        out.push_str(&format!("{line}\n----\n{consequences}"));
+    }
+    out
+}
+
+#[test]
+fn every_play_goes_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/script/raft");
+    let mut paths: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    let mut wrong = Vec::new();
+    for path in paths {
+        let script = fs::read_to_string(&path).unwrap();
+        let played = play(&script);
+        if played == script {
+            continue;
+        }
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&path, played).unwrap();
+        } else {
+            let at = script.lines().zip(played.lines()).position(|(a, b)| a != b).unwrap_or_default();
+            wrong.push(format!(
+                "{}:{}\n  written: {}\n  played:  {}",
+                path.display(),
+                at + 1,
+                script.lines().nth(at).unwrap_or_default(),
+                played.lines().nth(at).unwrap_or_default()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "UPDATE=1 accepts what was played\n{}", wrong.join("\n"));
+}
