@@ -16,7 +16,7 @@
 //! | `drop all`, `drop 1->2 [first=N]`, `repeat 1->2`, `queue` | lose, double, show messages |
 //! | `cut 3`, `heal 3` | messages from and to it are lost when they are sent |
 //! | `persist 2` | its write under way is durable (`disk=manual`) |
-//! | `crash 2 [kept]`, `restart 2` | the write under way is lost, or kept |
+//! | `crash 2 [kept]`, `crash 2 torn`, `restart 2` | the write under way is lost, or kept, or loses only its end: the hard state |
 //! | `lost 1 2` | 1 hears that its link to 2 broke |
 //! | `status [1]` | |
 //! | `quietly COMMAND` | nothing is shown |
@@ -152,12 +152,11 @@ impl Stage {
             }
             "persist" => self.persist(words.member(1)),
             "crash" => {
-                let kept = rest.contains(&"kept");
+                let (kept, torn) = (rest.contains(&"kept"), rest.contains(&"torn"));
                 let node = self.node(words.member(1));
                 node.raft = None;
-                if let Some(write) = node.writing.take()
-                    && kept
-                {
+                if let Some(mut write) = node.writing.take().filter(|_| kept || torn) {
+                    write.hard_state = write.hard_state.filter(|_| kept);
                     node.store(write);
                 }
             }
