@@ -45,7 +45,10 @@ pub fn start(level: &str, outputs: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let why = panic.payload_as_str().unwrap_or("a panic without words");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let why = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let why = why.unwrap_or("a panic without words");
         tracing::error!(fatal = true, place, "{why}");
         // An assertion that failed anywhere means that this member is not to be trusted; the exit code is Go's.
         std::process::exit(2);
