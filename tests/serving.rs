@@ -1,5 +1,7 @@
 //! Members inside this process, on loopback, spoken to as clients do: gRPC and HTTP/1. What real processes do under
 //! real signals is in the other tests here.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use detcd::{
     config::{FLAGS, Settings, Values},
     run::{self, Listeners, Member},
