@@ -67,7 +67,8 @@ pub trait File: Send + 'static {
     fn sync(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// Links to peers. Messages may be lost, repeated or overtaken; never altered.
+/// Links to peers. Messages may be lost, repeated or overtaken; never altered. Only a forwarded proposal (`MsgProp`) is
+/// never repeated: it would be proposed twice.
 pub trait Net: Send + Sync + 'static {
     /// Who the peers are from now on: opens links to the new ones and closes those to the gone.
     fn set_peers(&self, peers: &[Member]);

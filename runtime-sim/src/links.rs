@@ -100,14 +100,14 @@ impl Links {
         self.fine
     }
 
-    /// Draws the fate of a message sent now.
-    pub fn send(&mut self, now: u64, from: usize, to: usize, dice: &mut Dice) -> Arrivals {
+    /// Draws the fate of a message sent now. Not every message may be repeated.
+    pub fn send(&mut self, now: u64, from: usize, to: usize, may_repeat: bool, dice: &mut Dice) -> Arrivals {
         let link = self.of_mut(from, to);
         let mut arrivals = [None, None];
         if link.cuts > 0 || dice.permille(link.loss_permille) {
             return arrivals;
         }
-        let copies = 1 + usize::from(dice.permille(link.repeat_permille));
+        let copies = 1 + usize::from(dice.permille(link.repeat_permille) && may_repeat);
         for arrival in arrivals.iter_mut().take(copies) {
             let mut at = now + link.latency.draw(dice);
             if link.in_order {
@@ -138,7 +138,7 @@ mod tests {
     fn a_storm_loses_repeats_and_lets_overtake() {
         let mut dice = Dice::new(3, Concern::Links);
         let mut links = Links::new(3, storm());
-        let fates: Vec<Arrivals> = (0..2000).map(|i| links.send(i * 10_000, 0, 1, &mut dice)).collect();
+        let fates: Vec<Arrivals> = (0..2000).map(|i| links.send(i * 10_000, 0, 1, true, &mut dice)).collect();
         let lost = fates.iter().filter(|fate| fate[0].is_none()).count();
         let repeated = fates.iter().filter(|fate| fate[1].is_some()).count();
         let overtakes =
@@ -154,7 +154,7 @@ mod tests {
         let mut links = Links::new(2, Weather { in_order: true, ..storm() });
         let mut last = 0;
         for i in 0..2000 {
-            for at in links.send(i * 1_000, 0, 1, &mut dice).into_iter().flatten() {
+            for at in links.send(i * 1_000, 0, 1, true, &mut dice).into_iter().flatten() {
                 assert!(at > last);
                 last = at;
             }
@@ -168,14 +168,14 @@ mod tests {
         links.cut(0, 1);
         links.cut(0, 1);
         links.mend(0, 1);
-        assert_eq!(links.send(0, 0, 1, &mut dice), [None, None]);
-        assert!(links.send(0, 1, 0, &mut dice)[0].is_some());
-        assert!(links.send(0, 0, 2, &mut dice)[0].is_some());
+        assert_eq!(links.send(0, 0, 1, true, &mut dice), [None, None]);
+        assert!(links.send(0, 1, 0, true, &mut dice)[0].is_some());
+        assert!(links.send(0, 0, 2, true, &mut dice)[0].is_some());
         links.mend(0, 1);
-        assert!(links.send(0, 0, 1, &mut dice)[0].is_some());
+        assert!(links.send(0, 0, 1, true, &mut dice)[0].is_some());
         links.set_weather(storm());
         links.cut(1, 0);
         links.heal();
-        assert!((0..100).all(|i| links.send(i, 1, 0, &mut dice)[0].is_some()));
+        assert!((0..100).all(|i| links.send(i, 1, 0, true, &mut dice)[0].is_some()));
     }
 }

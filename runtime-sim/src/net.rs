@@ -128,7 +128,7 @@ impl SimNet {
         let arrival = self.stage.enter(|world| {
             let now = world.now();
             let World { links, link_dice, .. } = world;
-            links.send(now, from, to, link_dice)[0]
+            links.send(now, from, to, false, link_dice)[0]
         });
         if let Some(at) = arrival {
             self.stage.nap_until(at.min(deadline)).await;
@@ -155,8 +155,11 @@ impl World {
             bytes: bytes.len() as u64,
             sum,
         });
+        // A forwarded proposal is the one message that means something else when it comes twice. No transport repeats
+        // what it was given once, so neither do we; the others are repeated because they must not mind.
+        let may_repeat = message.r#type != raftpb::MessageType::MsgProp as i32;
         let World { links, link_dice, .. } = self;
-        let arrivals = links.send(now, from, to, link_dice);
+        let arrivals = links.send(now, from, to, may_repeat, link_dice);
         if arrivals[0].is_none() {
             let cut = self.links.is_cut(from, to);
             self.record(&Event::Drop { from, to, why: if cut { "cut" } else { "lost" } });

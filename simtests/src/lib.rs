@@ -9,5 +9,6 @@ pub mod invariants;
 pub mod judge;
 pub mod nemesis;
 pub mod plan;
+pub mod report;
 pub mod story;
 pub mod workload;

@@ -1,0 +1,6 @@
+//! What people see of many runs: progress while they last, one line per failure, a summary at the end.
+mod progress;
+mod summary;
+
+pub use progress::{Mode, Progress};
+pub use summary::{Summary, failure_line};
