@@ -228,3 +228,7 @@ impl<'a, M: Model> Search<'a, M> {
         self.nodes[next].previous = node;
     }
 }
+
+#[cfg(test)]
+#[path = "wgl_tests.rs"]
+mod tests;

@@ -6,6 +6,8 @@
 mod outcome;
 mod request;
 mod response;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 
 pub use outcome::{Outcome, Refusal};
@@ -40,6 +42,11 @@ impl Operation {
             Outcome::Ok(response) => Some(response),
             Outcome::Failed(_) | Outcome::Unknown(_) => None,
         }
+    }
+
+    /// Whether its fate is known.
+    pub fn is_decided(&self) -> bool {
+        !matches!(self.outcome, Outcome::Unknown(_))
     }
 }
 

@@ -1,0 +1,3 @@
+//! Histories as files.
+
+pub mod jsonl;
