@@ -11,10 +11,10 @@ use super::play::{Bytes, Cast, FULL, PLAIN, perform};
 use crate::{
     check::{
         Stats, Verdict,
-        etcd::{Options, check, report, report_with},
+        etcd::{Options, check, plan::has_written, report, report_with},
         wgl,
     },
-    history::{History, KeyValue, Operation, Outcome, Response},
+    history::{History, KeyValue, Operation, Outcome, Request, Response},
     model,
 };
 
@@ -147,6 +147,115 @@ proptest! {
             && let Verdict::Illegal(violation) = check(&tampered, &options(&cast))
         {
             prop_assert!(!general(&tampered).is_ok(), "{violation}\n{tampered:#?}");
+        }
+    }
+}
+
+/// The kvs that an answer shows, those inside transactions too.
+fn shown(response: &mut Response) -> Vec<&mut KeyValue> {
+    match response {
+        Response::Range(range) => range.kvs.iter_mut().filter(|kv| !kv.value.is_empty()).collect(),
+        Response::Put(put) => put.prev_kv.iter_mut().collect(),
+        Response::Delete(delete) => delete.prev_kvs.iter_mut().collect(),
+        Response::Txn(txn) => txn.responses.iter_mut().flat_map(shown).collect(),
+        Response::Compact { .. } | Response::LeaseGrant { .. } | Response::LeaseRevoke { .. } => Vec::new(),
+    }
+}
+
+fn set_revision(op: &mut Operation, to: i64) {
+    match &mut op.outcome {
+        Outcome::Ok(Response::Put(put)) => put.revision = to,
+        Outcome::Ok(Response::Delete(delete)) => delete.revision = to,
+        Outcome::Ok(Response::Txn(txn)) => txn.revision = to,
+        Outcome::Ok(Response::Range(range)) => range.revision = to,
+        _ => {}
+    }
+}
+
+/// The acknowledged writes, with their revisions.
+fn writes(ops: &[Operation]) -> Vec<(usize, i64)> {
+    let revision =
+        |op: &Operation| op.response().filter(|response| has_written(response)).map(Response::revision);
+    ops.iter().enumerate().filter_map(|(id, op)| Some((id, revision(op)?))).collect()
+}
+
+/// Breaks a legal history in a way that nothing can explain; `None` if it has nothing to break so.
+fn break_for_certain(history: &History, whom: usize, how: u8) -> Option<History> {
+    let mut ops = history.ops().to_vec();
+    let writes = writes(&ops);
+    let one_of = |n: usize| (n > 0).then(|| whom % n);
+    match how % 5 {
+        // A value that was never written.
+        0 => {
+            let mut kvs: Vec<_> = ops
+                .iter_mut()
+                .filter_map(|op| match &mut op.outcome {
+                    Outcome::Ok(response) => Some(shown(response)),
+                    _ => None,
+                })
+                .flatten()
+                .collect();
+            let n = one_of(kvs.len())?;
+            kvs[n].value = b"never written".to_vec();
+        }
+        // One revision for two writes.
+        1 => {
+            let n = one_of(writes.len().checked_sub(1)?)?;
+            set_revision(&mut ops[writes[n].0], writes[n + 1].1);
+        }
+        // Two writes, one after the other, in the wrong order.
+        2 => {
+            let apart: Vec<_> = writes
+                .windows(2)
+                .filter(|pair| ops[pair[0].0].ret.is_some_and(|ret| ret < ops[pair[1].0].call))
+                .collect();
+            let pair = apart[one_of(apart.len())?];
+            set_revision(&mut ops[pair[0].0], pair[1].1);
+            set_revision(&mut ops[pair[1].0], pair[0].1);
+        }
+        // A linearizable read that misses the last write before it.
+        3 => {
+            let late: Vec<_> = (0..ops.len())
+                .filter_map(|id| {
+                    let is_read = matches!(&ops[id].request, Request::Range(range) if !range.serializable);
+                    let known =
+                        writes.iter().filter(|(w, _)| ops[*w].ret.is_some_and(|ret| ret < ops[id].call));
+                    Some((id, known.map(|&(_, revision)| revision).max()?)).filter(|_| is_read)
+                })
+                .collect();
+            let (id, revision) = late[one_of(late.len())?];
+            ops[id].response()?;
+            set_revision(&mut ops[id], revision - 1);
+        }
+        // A write that everybody forgot, although someone has seen it.
+        _ => {
+            let seen: Vec<_> = ops
+                .iter()
+                .filter_map(|op| match op.response()? {
+                    Response::Range(range) => Some(&range.kvs),
+                    _ => None,
+                })
+                .flatten()
+                .filter(|kv| !kv.value.is_empty())
+                .filter_map(|kv| writes.iter().find(|(_, revision)| *revision == kv.mod_revision))
+                .collect();
+            let &(id, _) = seen[one_of(seen.len())?];
+            ops.remove(id);
+        }
+    }
+    Some(ops.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(config(1_000))]
+
+    #[test]
+    fn what_cannot_be_is_caught(script in script(2..60), whom: usize, how: u8) {
+        // Without puts that keep a value, a value has one writer.
+        let cast = Cast { has_refusals: false, ..FULL };
+        if let Some(broken) = break_for_certain(&perform(&cast, &script), whom, how) {
+            let verdict = check(&broken, &options(&cast));
+            prop_assert!(matches!(verdict, Verdict::Illegal(_)), "{how}: {verdict:?}\n{broken:#?}");
         }
     }
 }
