@@ -16,11 +16,45 @@ use crate::MemberId;
 use bytes::Bytes;
 use detcd_proto::raftpb::{Entry, Message, MessageType};
 
+/// Beyond this no term is believed: there must always be a next one to campaign for.
+pub const TERM_MAX: u64 = u64::MAX / 2;
+
 /// Marks a campaign that the old leader asked for: voters answer it although their leader works.
 pub const CAMPAIGN_TRANSFER: &[u8] = b"CampaignTransfer";
 
 pub fn to(kind: MessageType, to: MemberId) -> Message {
     Message { r#type: kind as i32, to: to.0, ..Message::default() }
+}
+
+/// The others are what a member of etcd says to itself.
+pub fn is_for_peers(kind: MessageType) -> bool {
+    use MessageType as T;
+    match kind {
+        T::MsgProp
+        | T::MsgApp
+        | T::MsgAppResp
+        | T::MsgVote
+        | T::MsgVoteResp
+        | T::MsgSnap
+        | T::MsgHeartbeat
+        | T::MsgHeartbeatResp
+        | T::MsgTransferLeader
+        | T::MsgTimeoutNow
+        | T::MsgReadIndex
+        | T::MsgReadIndexResp
+        | T::MsgPreVote
+        | T::MsgPreVoteResp => true,
+        T::MsgHup
+        | T::MsgBeat
+        | T::MsgUnreachable
+        | T::MsgSnapStatus
+        | T::MsgCheckQuorum
+        | T::MsgStorageAppend
+        | T::MsgStorageAppendResp
+        | T::MsgStorageApply
+        | T::MsgStorageApplyResp
+        | T::MsgForgetLeader => false,
+    }
 }
 
 pub fn is_transfer_campaign(m: &Message) -> bool {

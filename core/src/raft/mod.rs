@@ -194,6 +194,9 @@ impl Raft {
         let Ok(kind) = MessageType::try_from(m.r#type) else {
             return self.refuse(from, "its type is unknown");
         };
+        if !message::is_for_peers(kind) {
+            return self.refuse(from, "its type is not for peers");
+        }
         match kind {
             // These have no term: they may come by way of others.
             MessageType::MsgProp => return self.take_forwarded(now, from, m),
@@ -205,6 +208,9 @@ impl Raft {
         }
         if from == self.id {
             return self.refuse(from, "it claims to come from this member");
+        }
+        if m.term == 0 || m.term > message::TERM_MAX {
+            return self.refuse(from, "its term is none that anybody lives in");
         }
         if self.passes_term(now, from, &m, kind) {
             self.step_in_term(now, from, m, kind);
@@ -267,8 +273,9 @@ impl Raft {
             T::MsgTransferLeader => self.take_transfer_wish(now, from),
             T::MsgTimeoutNow => self.take_timeout_now(now),
             // Handled before the terms are compared.
-            T::MsgProp | T::MsgReadIndex => {}
-            T::MsgHup
+            T::MsgProp
+            | T::MsgReadIndex
+            | T::MsgHup
             | T::MsgBeat
             | T::MsgUnreachable
             | T::MsgSnapStatus
@@ -277,7 +284,7 @@ impl Raft {
             | T::MsgStorageAppendResp
             | T::MsgStorageApply
             | T::MsgStorageApplyResp
-            | T::MsgForgetLeader => self.refuse(from, "its type is not for peers"),
+            | T::MsgForgetLeader => {}
         }
     }
 

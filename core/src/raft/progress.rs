@@ -93,12 +93,12 @@ impl Progress {
             Mode::Replicate if refused <= self.matched => {}
             Mode::Replicate => {
                 self.enter_probe();
-                self.next = (try_at + 1).min(self.next).max(self.matched + 1);
+                self.next = try_at.saturating_add(1).min(self.next).max(self.matched + 1);
             }
             // Old news: this is not what the probe asked.
-            Mode::Probe { .. } | Mode::Snapshot { .. } if self.next != refused + 1 => {}
+            Mode::Probe { .. } | Mode::Snapshot { .. } if self.next - 1 != refused => {}
             Mode::Probe { .. } | Mode::Snapshot { .. } => {
-                self.next = refused.min(try_at + 1).max(self.matched + 1);
+                self.next = refused.min(try_at.saturating_add(1)).max(self.matched + 1);
                 self.mode = Mode::Probe { waiting: false };
                 self.nudge = true;
             }
