@@ -11,6 +11,8 @@ pub mod put;
 pub mod txn;
 
 #[cfg(test)]
+mod check_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod replay_tests;
