@@ -282,3 +282,29 @@ fn anything_at_all_may_be_said() {
     }
     assert!(deeds.iter().all(|times| *times > 0), "something never happened: {deeds:?}");
 }
+
+/// Two voters, one of them removed by an entry that the other holds without knowing that it is committed. The removed
+/// one has a longer log and refuses, and since a pre-vote moves nobody's term, it refuses in a term of long ago.
+#[test]
+fn a_refusal_from_an_old_term_still_tells_what_is_committed() {
+    let remove = ConfChange { id: 0, r#type: 1, node_id: 2, context: None };
+    let entry = |index, change: Option<&ConfChange>| Entry {
+        index,
+        term: 1,
+        r#type: i32::from(change.is_some()),
+        data: change.map(|change| change.encode_to_vec().into()),
+    };
+    let log = vec![entry(1, None), entry(2, Some(&remove)), entry(3, None)];
+    let hard_state = HardState { term: 3, vote: 0, commit: 1 };
+    let mut one = member(1, &[1, 2], hard_state, log);
+    one.wait(TIMEOUT.times(2));
+    one.settle();
+    assert!(!one.raft.is_leader());
+    let refusal = to_us(MessageType::MsgPreVoteResp, 2, 1);
+    one.hear(Message { reject: true, commit: 2, log_term: 1, ..refusal });
+    one.settle();
+    assert_eq!(one.raft.status().conf_state.voters, [1]);
+    one.wait(TIMEOUT.times(2));
+    one.settle();
+    assert!(one.raft.is_leader(), "{:?}", one.raft.status());
+}

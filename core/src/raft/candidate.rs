@@ -76,11 +76,15 @@ impl Raft {
             Role::Follower(_) | Role::Leader(_) => false,
         };
         if mine {
-            // The same entry here as the one that is committed there: then it is committed.
-            if m.reject && self.log.term(m.commit) == Some(m.log_term) {
-                self.commit_to(m.commit);
-            }
             self.count_vote(now, from, !m.reject);
+        }
+    }
+
+    /// What a voter that refused knows to be committed, in whatever term it lives: a log that has the same entry there
+    /// has the same entries before it.
+    pub(super) fn take_commit_hint(&mut self, m: &Message) {
+        if !self.is_leader() && self.log.term(m.commit) == Some(m.log_term) {
+            self.commit_to(m.commit);
         }
     }
 

@@ -212,6 +212,9 @@ impl Raft {
         if m.term == 0 || m.term > message::TERM_MAX {
             return self.refuse(from, "its term is none that anybody lives in");
         }
+        if m.reject && matches!(kind, MessageType::MsgVoteResp | MessageType::MsgPreVoteResp) {
+            self.take_commit_hint(&m);
+        }
         if self.passes_term(now, from, &m, kind) {
             self.step_in_term(now, from, m, kind);
         }
