@@ -77,9 +77,9 @@ pub(crate) struct Resident {
 
 /// What has to be done outside the lock.
 enum Chore {
-    Kill(NodeHandle),
-    Pause(NodeHandle),
-    Resume(NodeHandle),
+    Kill(Arc<Life>),
+    Pause(Arc<Life>),
+    Resume(Arc<Life>),
     Boot(Slot),
 }
 
@@ -258,9 +258,11 @@ impl Stage {
     fn do_chore(&self, chore: Chore) {
         let handle = Handle::current();
         match chore {
-            Chore::Kill(node) => handle.kill(node.id()),
-            Chore::Pause(node) => handle.pause(node.id()),
-            Chore::Resume(node) => handle.resume(node.id()),
+            // Madsim kills whoever lives in the node now, and that may be the next life already.
+            Chore::Kill(life) if self.enter(|world| world.is_latest(&life)) => handle.kill(life.node.id()),
+            Chore::Pause(life) if self.enter(|world| world.is_alive(&life)) => handle.pause(life.node.id()),
+            Chore::Resume(life) if self.enter(|world| world.is_alive(&life)) => handle.resume(life.node.id()),
+            Chore::Kill(_) | Chore::Pause(_) | Chore::Resume(_) => {}
             Chore::Boot(member) => {
                 let Some(boot) =
                     self.enter(|world| world.may_boot(member).then(|| world.boot.clone()).flatten())
@@ -462,9 +464,9 @@ impl World {
         let resident = &mut self.members[member];
         let Some(life) = &resident.life else { return };
         if !std::mem::replace(&mut resident.paused, true) {
-            let node = life.node.clone();
+            let life = life.clone();
             self.record(&Event::Paused { member });
-            self.chore(Chore::Pause(node));
+            self.chore(Chore::Pause(life));
         }
     }
 
@@ -472,9 +474,9 @@ impl World {
         let resident = &mut self.members[member];
         let Some(life) = &resident.life else { return };
         if std::mem::replace(&mut resident.paused, false) {
-            let node = life.node.clone();
+            let life = life.clone();
             self.record(&Event::Resumed { member });
-            self.chore(Chore::Resume(node));
+            self.chore(Chore::Resume(life));
         }
     }
 
@@ -500,6 +502,11 @@ impl World {
 
     pub(crate) fn is_alive(&self, life: &Life) -> bool {
         life.alive.load(Ordering::Relaxed)
+    }
+
+    /// Whether no life of its member began after this one.
+    fn is_latest(&self, life: &Life) -> bool {
+        self.members[life.member].lives == life.number
     }
 
     /// One poll of a task of this life is about to happen. False: it must not.
@@ -549,7 +556,7 @@ impl World {
         let Some(life) = resident.life.take() else { return false };
         life.alive.store(false, Ordering::Relaxed);
         self.record(&Event::Died { member, power });
-        self.chore(Chore::Kill(life.node.clone()));
+        self.chore(Chore::Kill(life));
         self.peer_died(member);
         true
     }

@@ -149,7 +149,8 @@ impl Durability {
         }
     }
 
-    /// After a boot: what does the disk say?
+    /// After a boot: what does the disk say? Asked when the names of the segments are durable too, which recovery sees
+    /// to, or when the first record of a new log is written.
     fn refresh(&mut self, slot: Slot, world: &mut World) {
         let member = &mut self.members[slot];
         if !std::mem::take(&mut member.stale) {
@@ -222,7 +223,6 @@ impl Observer for Durability {
                 self.members[member].pending.extend(records);
             }
             Happening::Synced { member, name } if name.starts_with(FOLDER) => {
-                self.refresh(member, world);
                 let records = std::mem::take(&mut self.members[member].pending);
                 if name.ends_with(".tmp") {
                     self.members[member].draft.extend(records);
@@ -231,6 +231,7 @@ impl Observer for Durability {
                 }
             }
             Happening::FolderSynced { member, folder: FOLDER } => {
+                self.refresh(member, world);
                 let records = std::mem::take(&mut self.members[member].draft);
                 self.harden(member, records);
             }
