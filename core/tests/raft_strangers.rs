@@ -308,3 +308,15 @@ fn a_refusal_from_an_old_term_still_tells_what_is_committed() {
     one.settle();
     assert!(one.raft.is_leader(), "{:?}", one.raft.status());
 }
+
+/// Without the question before the vote, two members that campaign in turn and of which only one asks the other could
+/// miss each other for ever: the one with the lower term must learn of the higher. Raft 5.1.
+#[test]
+fn a_candidate_of_the_past_is_told_the_term() {
+    let mut one = member(1, &[1, 2, 3], HardState { term: 5, ..HardState::default() }, Vec::new());
+    one.hear(to_us(MessageType::MsgVote, 2, 3));
+    one.hear(to_us(MessageType::MsgPreVote, 2, 3));
+    one.settle();
+    let told: Vec<_> = one.sent.iter().map(|m| (m.r#type(), m.to, m.term, m.reject)).collect();
+    assert_eq!(told, [(MessageType::MsgVoteResp, 2, 5, true), (MessageType::MsgPreVoteResp, 2, 5, true)]);
+}

@@ -31,13 +31,16 @@ impl Raft {
             // A pre-vote is granted for the term it asks about, which is not ours.
             self.send(Message { term: m.term, ..message::to(answer, candidate) });
         } else {
-            // A refusal tells what is committed. The candidate may still ask members that were removed, and a removed
-            // member whose log is longer would refuse it for ever if it could not pass on that it was removed. etcd
-            // leaves these fields empty and does not read them.
-            let term = self.ballot.term;
-            let (commit, log_term) = (self.commit, self.log.term(self.commit).unwrap_or(0));
-            self.send(Message { term, commit, log_term, reject: true, ..message::to(answer, candidate) });
+            self.refuse_candidate(candidate, answer);
         }
+    }
+
+    /// A refusal tells what is committed. The candidate may still ask members that were removed, and a removed member
+    /// whose log is longer would refuse it for ever if it could not pass on that it was removed. etcd leaves these
+    /// fields empty and does not read them.
+    pub(super) fn refuse_candidate(&mut self, candidate: MemberId, answer: MessageType) {
+        let (commit, log_term) = (self.commit, self.log.term(self.commit).unwrap_or(0));
+        self.send(Message { commit, log_term, reject: true, ..message::to(answer, candidate) });
     }
 
     /// A follower that heard its leader within the last election timeout, and a leader, know of no reason for an

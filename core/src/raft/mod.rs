@@ -231,10 +231,9 @@ impl Raft {
                 // A leader of the past, or one whose voters went ahead of it: let it know the term, so that it steps
                 // down and this member, perhaps stuck with a higher term, is heard again.
                 T::MsgHeartbeat | T::MsgApp => self.send(message::to(T::MsgAppResp, from)),
-                T::MsgPreVote => {
-                    let term = self.ballot.term;
-                    self.send(Message { term, reject: true, ..message::to(T::MsgPreVoteResp, from) });
-                }
+                // A candidate of the past must catch up, or its campaigns stay behind ours for ever. Raft 5.1.
+                T::MsgVote => self.refuse_candidate(from, T::MsgVoteResp),
+                T::MsgPreVote => self.refuse_candidate(from, T::MsgPreVoteResp),
                 _ => {}
             }
             return false;
