@@ -22,8 +22,14 @@ pub(super) enum Campaign {
 
 impl Raft {
     pub(super) fn campaign_by_timer(&mut self, now: Moment) {
-        if self.has_unapplied_conf_change() {
-            return self.restart_election_timer(now);
+        // Before its ballot is durable a member can neither win nor ask, and another ballot would have to wait behind
+        // this one: with a disk slower than the timer, for ever.
+        if self.has_unapplied_conf_change() || !self.durability.ballot_is_durable(self.ballot) {
+            let heard = self.heard;
+            self.restart_election_timer(now);
+            // The leader was not heard for that.
+            self.heard = heard;
+            return;
         }
         self.campaign(now, if self.settings.pre_vote { Campaign::Pre } else { Campaign::Election });
     }

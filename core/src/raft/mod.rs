@@ -504,6 +504,7 @@ impl Raft {
             && self.leader.is_none()
             && self.membership.is_sole_voter(self.id)
             && !self.has_unapplied_conf_change()
+            && self.durability.ballot_is_durable(self.ballot)
     }
 
     /// A committed membership change is not applied yet: this member does not know whom to ask for votes.
