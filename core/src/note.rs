@@ -35,6 +35,10 @@ pub enum Note {
     QuorumLost {
         term: u64,
     },
+    /// A leader whose disk has not answered for two election timeouts lets another lead.
+    DiskStuck {
+        term: u64,
+    },
     /// Who votes and who learns, from now on.
     MembershipChanged {
         voters: Vec<MemberId>,
@@ -100,6 +104,7 @@ impl fmt::Display for Note {
                 write!(f, "leader changed leader={} term={term}", who(leader))
             }
             Note::QuorumLost { term } => write!(f, "quorum lost, stepping down term={term}"),
+            Note::DiskStuck { term } => write!(f, "disk stuck, stepping down term={term}"),
             Note::MembershipChanged { voters, voters_outgoing, learners } => {
                 f.write_str("switched to configuration")?;
                 write_ids(f, " voters", voters)?;

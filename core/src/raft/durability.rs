@@ -8,7 +8,7 @@
 //! * Positions are kept as "the log is durable up to here", cut back whenever the log is. A write that finishes after
 //!   its entries were replaced therefore vouches only for those that still stand.
 use super::{Ballot, Log};
-use crate::{Plant, Plants};
+use crate::{Moment, Plant, Plants};
 use alloc::vec::Vec;
 use detcd_proto::raftpb::{Entry, HardState, Message};
 
@@ -39,6 +39,7 @@ pub struct Durability {
 
 #[derive(Debug)]
 struct InFlight {
+    since: Moment,
     /// The end of its entries that still stand.
     upto: u64,
     ballot: Ballot,
@@ -91,7 +92,12 @@ impl Durability {
         core::mem::take(&mut self.held)
     }
 
-    pub fn take_write(&mut self, log: &Log, ballot: Ballot, commit: u64) -> Option<Write> {
+    /// Since when the disk owes an answer.
+    pub fn writing_since(&self) -> Option<Moment> {
+        self.in_flight.as_ref().map(|write| write.since)
+    }
+
+    pub fn take_write(&mut self, now: Moment, log: &Log, ballot: Ballot, commit: u64) -> Option<Write> {
         if self.in_flight.is_some() {
             return None;
         }
@@ -110,7 +116,7 @@ impl Durability {
         self.ballot_written = ballot;
         self.commit_written = commit;
         self.writes += 1;
-        self.in_flight = Some(InFlight { upto: self.written, ballot });
+        self.in_flight = Some(InFlight { since: now, upto: self.written, ballot });
         Some(Write { number: self.writes, entries, hard_state })
     }
 

@@ -150,13 +150,21 @@ impl Raft {
         if leader.quorum_check_due <= now {
             leader.quorum_check_due = now + self.settings.election_timeout;
             let progress = &leader.progress;
-            let heard = |member| member == self.id || progress.get(&member).is_some_and(|peer| peer.active);
-            if !self.membership.has_quorum(heard) {
+            let active = |member| progress.get(&member).is_some_and(|peer| peer.active);
+            let patience = self.settings.election_timeout.times(2);
+            let is_stuck = self.durability.writing_since().is_some_and(|since| now - since >= patience);
+            let others_suffice = self.membership.has_quorum(active);
+            if !self.membership.has_quorum(|member| member == self.id || active(member)) {
                 self.notes.push(Note::QuorumLost { term: self.ballot.term });
                 return self.become_follower(now, self.ballot.term, None);
             }
             for peer in leader.progress.values_mut() {
                 peer.active = false;
+            }
+            if is_stuck && others_suffice {
+                // Its heartbeats would keep everybody waiting for a disk that does not answer.
+                self.notes.push(Note::DiskStuck { term: self.ballot.term });
+                return self.retire(now);
             }
             if !self.may_campaign() {
                 return self.retire(now);
@@ -177,7 +185,8 @@ impl Raft {
         }
     }
 
-    /// No voter any more: for one round of checks it has spread the news of its removal, now another must lead.
+    /// Another must lead: this member votes no longer, and has spread the news of that until this check of its quorum;
+    /// or its disk is stuck.
     fn retire(&mut self, now: Moment) {
         if let Some(heir) = self.best_heir() {
             self.send(message::to(MessageType::MsgTimeoutNow, heir));

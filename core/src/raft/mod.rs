@@ -107,6 +107,8 @@ pub struct Raft {
     /// When the election timer was last started.
     heard: Moment,
     election_due: Moment,
+    /// When `settle` was last called.
+    settled: Moment,
     /// Something happened outside of a turn's inputs that the next `settle` must look at.
     unsettled: bool,
     outbox: Vec<Message>,
@@ -148,6 +150,7 @@ impl Raft {
             leader: None,
             heard: now,
             election_due: now,
+            settled: now,
             unsettled: false,
             outbox: Vec::new(),
             reads: Vec::new(),
@@ -366,6 +369,7 @@ impl Raft {
     /// Once per turn, after all inputs: moves the commit point, answers reads, feeds the other members.
     pub fn settle(&mut self, now: Moment) {
         self.unsettled = false;
+        self.settled = now;
         match &self.role {
             Role::Leader(_) => self.settle_leader(now),
             Role::Follower(_) => self.settle_follower(),
@@ -383,7 +387,7 @@ impl Raft {
     pub fn take_write(&mut self) -> Option<Write> {
         // Never a commit index that this very write does not carry the log for.
         let commit = self.commit.min(self.log.last_index());
-        self.durability.take_write(&self.log, self.ballot, commit)
+        self.durability.take_write(self.settled, &self.log, self.ballot, commit)
     }
 
     /// The write with this number survives power loss.

@@ -40,7 +40,7 @@ pub fn message(m: &Message) -> String {
     let round = || match <[u8; 16]>::try_from(&context[..]) {
         Ok(round) => {
             let (term, round) = round.split_at(8);
-            let number = |half: &[u8]| u64::from_be_bytes(half.try_into().unwrap());
+            let number = |half: &[u8]| u64::from_be_bytes(half.try_into().expect("eight bytes"));
             format!(" round={}.{}", number(term), number(round))
         }
         Err(_) => String::new(),
