@@ -17,10 +17,13 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::task::JoinHandle;
+use tokio::{net::TcpSocket, task::JoinHandle};
 
 /// How long calls that wait may take when the member stops.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections that wait to be accepted; the system's own limit may be lower.
+const BACKLOG: u32 = 4096;
 
 /// One running member.
 pub struct Member {
@@ -40,13 +43,16 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    pub fn bind(settings: &Settings) -> Result<Listeners, String> {
+    pub fn bind(settings: &Settings, reactors: &Reactors) -> Result<Listeners, String> {
+        let _inside = reactors.first().enter();
         let bind = |urls: &[String]| -> Result<Vec<TcpListener>, String> {
             let trouble = |error: io::Error| format!("cannot listen on {}: {error}", urls.join(","));
             let mut listeners = Vec::new();
             for address in config::addresses(urls).map_err(trouble)? {
-                let listener = TcpListener::bind(address)
-                    .map_err(|error| format!("listen tcp {address}: bind: {error}"))?;
+                let listener = listen(address).map_err(|error| match error.kind() {
+                    io::ErrorKind::AddrInUse => format!("listen tcp {address}: bind: address already in use"),
+                    _ => format!("listen tcp {address}: {error}"),
+                })?;
                 listeners.push(listener);
             }
             Ok(listeners)
@@ -57,6 +63,14 @@ impl Listeners {
         let client = bind(&settings.listen_client_urls)?;
         Ok(Listeners { peer, client })
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A member that is started again does not wait for its old connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 /// Starts a member. It serves its peers at once, and its clients as soon as it has published itself to the cluster

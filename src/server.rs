@@ -91,9 +91,9 @@ fn serve(settings: &Settings) -> Result<(), String> {
             "Initialize and start etcd server"
         );
     }
-    let listeners = Listeners::bind(settings)?;
     let reactors =
         Arc::new(Reactors::start(Reactors::count_for_this_machine()).map_err(|error| error.to_string())?);
+    let listeners = Listeners::bind(settings, &reactors)?;
     let first = reactors.first().clone();
     first.block_on(async {
         let trouble = |error: std::io::Error| error.to_string();
