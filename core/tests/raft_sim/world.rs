@@ -94,9 +94,9 @@ enum Event {
     Heal,
     /// Something to agree on, long after the faults.
     Last,
-    /// By then all must be equal, or at least more must be applied than the time before.
+    /// By then all must be equal, or at least more must be written and applied than the time before.
     End {
-        applied: u64,
+        moved: u64,
     },
 }
 
@@ -201,12 +201,13 @@ impl World {
         self.queue.insert((FAULTS_END, u64::MAX), Event::Heal);
         while let Some(((at, _), event)) = self.queue.pop_first() {
             self.now = self.now.max(at);
-            if let Event::End { applied } = event {
+            if let Event::End { moved: before } = event {
                 let verdict = self.check_end();
-                let now = self.nodes.values().map(|node| node.applied).sum();
-                if verdict.is_err() && now > applied {
+                let moved = |node: &Node| node.applied + node.disk.len() as u64;
+                let now = self.nodes.values().map(moved).sum();
+                if verdict.is_err() && now > before {
                     // A narrow window takes its time; it is enough that it moves.
-                    self.after(self.rates.election_timeout, Event::End { applied: now });
+                    self.after(self.rates.election_timeout, Event::End { moved: now });
                     continue;
                 }
                 verdict?;
@@ -290,7 +291,7 @@ impl World {
                     return Err(format!("liveness: no leader long after the last fault:{}", all.concat()));
                 }
                 self.propose()?;
-                self.after(self.rates.election_timeout.times(4), Event::End { applied: 0 });
+                self.after(self.rates.election_timeout.times(4), Event::End { moved: 0 });
             }
             Event::End { .. } => {}
         }
