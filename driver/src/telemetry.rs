@@ -19,6 +19,7 @@ fn level(note: &Note) -> Level {
         | Note::MemberApplied { .. }
         | Note::ClusterVersion { .. } => Level::Info,
         Note::QuorumLost { .. }
+        | Note::DiskStuck { .. }
         | Note::TransferAborted { .. }
         | Note::AlarmRaised { .. }
         | Note::AlarmCleared { .. }
