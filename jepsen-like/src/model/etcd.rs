@@ -319,7 +319,13 @@ impl Model for Etcd {
 
     fn step(&self, state: &Keyspace, op: &Request, ret: Option<&Outcome>) -> Vec<Keyspace> {
         let mut after = state.clone();
-        let mut answer = after.execute(op);
+        let mut answer = match (op, ret) {
+            // The server chooses the lease.
+            (Request::LeaseGrant { id: 0, ttl }, Some(Outcome::Ok(Response::LeaseGrant { id, .. }))) => {
+                after.execute(&Request::LeaseGrant { id: *id, ttl: *ttl })
+            }
+            _ => after.execute(op),
+        };
         if let Some(ret) = ret {
             adopt_free_choices(&mut answer, ret);
             if answer != *ret {
@@ -332,7 +338,7 @@ impl Model for Etcd {
     fn part(&self, _op: &Request) {}
 }
 
-/// What a server may choose, and what a recorder may leave out: inner headers of 0.
+/// What a server may choose, a longer life for a lease, and what a recorder may leave out, inner headers.
 fn adopt_free_choices(answer: &mut Outcome, told: &Outcome) {
     fn inner(answer: &mut Response, told: &Response) {
         match (answer, told) {
@@ -346,8 +352,13 @@ fn adopt_free_choices(answer: &mut Outcome, told: &Outcome) {
     fn below(answer: &mut TxnResponse, told: &TxnResponse) {
         answer.responses.iter_mut().zip(&told.responses).for_each(|(answer, told)| inner(answer, told));
     }
-    if let (Outcome::Ok(Response::Txn(answer)), Outcome::Ok(Response::Txn(told))) = (answer, told) {
-        below(answer, told);
+    let (Outcome::Ok(answer), Outcome::Ok(told)) = (answer, told) else { return };
+    match (answer, told) {
+        (Response::Txn(answer), Response::Txn(told)) => below(answer, told),
+        (Response::LeaseGrant { ttl, .. }, Response::LeaseGrant { ttl: told, .. }) => {
+            *ttl = (*ttl).max(*told)
+        }
+        _ => {}
     }
 }
 
@@ -368,3 +379,7 @@ pub fn calls(history: &History) -> Vec<Call<Request, Outcome>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "etcd_tests.rs"]
+mod tests;

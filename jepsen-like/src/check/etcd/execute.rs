@@ -316,7 +316,10 @@ impl<'h> Execution<'_, 'h> {
                         self.compared(request),
                     ));
                 }
-                Request::Txn(inner) => self.require(inner)?,
+                Request::Txn(inner) => self.require(inner).map_err(|mut mismatch| {
+                    mismatch.keys.extend(self.compared(request));
+                    mismatch
+                })?,
                 _ => {}
             }
         }

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{
+    choices::can_write,
     execute::{Mismatch, told},
     keys::Keys,
     outlook::{Outlook, Told},
     plan::{Candidate, Duplicate, Plan, Write},
-    search::can_write,
     store::Store,
 };
 use crate::{

@@ -15,6 +15,7 @@
 //! - **reads of an old revision**: its contents, unless it was compacted before the call.
 //! - **refused operations**: no effect, and a reason that was there.
 
+mod choices;
 mod execute;
 mod explain;
 mod keys;
@@ -32,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     plan::Plan,
-    search::{End, PATIENCE, Search},
+    search::{End, Pace, Search},
 };
 use super::{Report, Stats, Verdict, ViolationKind};
 use crate::history::{History, KeyValue, Operation, Outcome, Response};
@@ -83,17 +84,17 @@ pub fn check(history: &History, options: &Options) -> Verdict {
 
 /// Judges `history` and counts what was judged.
 pub fn report(history: &History, options: &Options) -> Report {
-    report_with(history, options, PATIENCE)
+    report_with(history, options, Pace::default())
 }
 
-fn report_with(history: &History, options: &Options, patience: u64) -> Report {
+fn report_with(history: &History, options: &Options, pace: Pace) -> Report {
     let ops = history.ops();
     let mut stats =
         Stats { ops: ops.len() as u64, revision_max: options.initial_revision, ..Stats::default() };
     for op in ops {
         count(op, &mut stats);
     }
-    let verdict = judge(history, options, patience, &mut stats);
+    let verdict = judge(history, options, pace, &mut stats);
     Report { verdict, stats }
 }
 
@@ -113,7 +114,7 @@ fn count(op: &Operation, stats: &mut Stats) {
     }
 }
 
-fn judge(history: &History, options: &Options, patience: u64, stats: &mut Stats) -> Verdict {
+fn judge(history: &History, options: &Options, pace: Pace, stats: &mut Stats) -> Verdict {
     let ops = history.ops();
     let malformed = ops.iter().enumerate().find_map(|(id, op)| {
         let flaw = shape::flaw(op, options.initial_revision)?;
@@ -132,7 +133,7 @@ fn judge(history: &History, options: &Options, patience: u64, stats: &mut Stats)
     if let Some((id, by)) = order::first_violation(ops, &floors) {
         return Verdict::Illegal(explain::order(ops, id, by));
     }
-    let mut search = Search::new(&plan, &options.initial, options.budget, patience);
+    let mut search = Search::new(&plan, &options.initial, options.budget, pace);
     let end = search.run();
     stats.states = search.states;
     stats.backtracks = search.backtracks;

@@ -8,22 +8,36 @@
 use std::collections::BTreeMap;
 
 use super::{
+    choices::Choices,
     execute::{self, Mismatch, apply, attached, check_range},
     explain::{self, Impossible},
     keys::KeySet,
-    outlook::{Fact, Outlook, Told},
-    plan::{Candidate, Plan, Write},
-    store::{Mark, Store, hash_words},
+    outlook::Told,
+    plan::{Plan, Write},
+    store::{Mark, Store},
 };
 use crate::{
     check::ViolationKind,
     history::{KeyValue, OpId, Operation, Request, Response},
 };
 
-/// States without a new revision before the first change of order, normally; each further one gets twice as many.
-pub(super) const PATIENCE: u64 = 500;
-/// Choices that the first change of order takes back.
-const CHOICES_BACK: usize = 16;
+/// When to try another order of candidates.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// States without a new revision before the first change of order; each further one gets twice as many.
+    pub patience: u64,
+    /// Choices that the first change of order takes back; each further one takes back twice as many.
+    pub choices_back: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { patience: 500, choices_back: 16 }
+    }
+}
+
+/// Failed situations that are kept in mind.
+const REMEMBERED_MAX: usize = 200_000;
 
 /// How the replay ended.
 pub(super) enum End {
@@ -55,31 +69,19 @@ struct Frame {
 
 pub(super) struct Search<'p, 'h> {
     plan: &'p Plan<'h>,
-    outlook: Outlook<'h>,
+    choices: Choices<'p, 'h>,
     store: Store<'h>,
-    /// Candidates that can put a key, or delete it.
-    putters: BTreeMap<usize, Vec<usize>>,
-    deleters: BTreeMap<usize, Vec<usize>>,
-    /// All candidates in the order in which they are tried.
-    recent: Vec<usize>,
     /// The candidate of an answered revoke.
     revokes: BTreeMap<OpId, usize>,
-    /// The only gap that a candidate can fill: an answer shows its write there and nobody else's.
-    only_at: Vec<Option<i64>>,
-    /// The gap that a candidate fills.
-    used_at: Vec<Option<i64>>,
-    used_fingerprint: u128,
     frames: Vec<Frame>,
     failed: BTreeMap<(i64, u128, u128), KeySet>,
     can_remember: bool,
     deepest: Option<Impossible>,
     /// Grants by lease, asked for or answered.
     grants: BTreeMap<i64, u64>,
-    /// What two interchangeable candidates have in common: the smaller of their numbers.
-    twins: Vec<usize>,
     /// Changes of the order in which candidates are tried: what one order finds hard, another often finds at once.
     attempt: u64,
-    patience: u64,
+    pace: Pace,
     /// Changes of the order since a new revision was reached.
     stuck: u32,
     /// The newest revision ever reached, and the effort until then.
@@ -94,28 +96,20 @@ pub(super) struct Search<'p, 'h> {
 }
 
 impl<'p, 'h> Search<'p, 'h> {
-    pub fn new(plan: &'p Plan<'h>, initial: &'h [KeyValue], budget: u64, patience: u64) -> Self {
-        let outlook = Outlook::new(plan);
+    pub fn new(plan: &'p Plan<'h>, initial: &'h [KeyValue], budget: u64, pace: Pace) -> Self {
         let store = Store::new(&plan.keys, plan.origin, initial);
         let mut search = Self {
             plan,
-            outlook,
+            choices: Choices::new(plan),
             store,
-            putters: BTreeMap::new(),
-            deleters: BTreeMap::new(),
-            recent: (0..plan.candidates.len()).collect(),
             revokes: BTreeMap::new(),
-            only_at: vec![None; plan.candidates.len()],
-            used_at: vec![None; plan.candidates.len()],
-            used_fingerprint: 0,
             frames: Vec::new(),
             failed: BTreeMap::new(),
             can_remember: !plan.ops.iter().any(|op| reads_the_past(&op.request)),
             deepest: None,
             grants: BTreeMap::new(),
-            twins: twins(plan),
             attempt: 0,
-            patience,
+            pace,
             stuck: 0,
             reached: plan.origin,
             reached_after: 0,
@@ -128,31 +122,13 @@ impl<'p, 'h> Search<'p, 'h> {
         for lease in plan.ops.iter().filter_map(granted) {
             *search.grants.entry(lease).or_default() += 1;
         }
-        search.shuffle();
         for (c, candidate) in plan.candidates.iter().enumerate() {
-            let (mut puts, mut deletes) = (KeySet::new(), KeySet::new());
             match candidate.write {
-                Write::Op(id) => {
-                    writes_of(plan, plan.request(id), &mut puts, &mut deletes);
-                    if plan.ops[id].response().is_some() {
-                        search.revokes.insert(id, c);
-                    }
+                Write::Op(id) if plan.ops[id].response().is_some() => {
+                    search.revokes.insert(id, c);
                 }
-                Write::Expiry { lease } => deletes.extend(plan.keys_of_lease(lease)),
+                _ => {}
             }
-            puts.into_iter().for_each(|key| search.putters.entry(key).or_default().push(c));
-            deletes.into_iter().for_each(|key| search.deleters.entry(key).or_default().push(c));
-        }
-        let forced: Vec<_> = search
-            .outlook
-            .all_facts()
-            .filter_map(|(gap, facts)| match search.matching(gap, facts).as_slice() {
-                &[only] => Some((only, gap)),
-                _ => None,
-            })
-            .collect();
-        for (c, gap) in forced {
-            search.only_at[c] = search.only_at[c].or(Some(gap));
         }
         search
     }
@@ -193,37 +169,26 @@ impl<'p, 'h> Search<'p, 'h> {
             self.reached_after = self.effort;
             self.stuck = 0;
         }
-        self.effort - self.reached_after >= self.patience << self.stuck.min(32)
+        self.effort - self.reached_after >= self.pace.patience << self.stuck.min(32)
     }
 
     /// Gives up some of the newest choices, without a verdict on them, and goes on in another order. Each time without
     /// progress it is more of them, and more patience, so that in the end the whole search gets all the time it needs.
     fn step_back(&mut self) {
-        let keep = self.frames.len().saturating_sub(CHOICES_BACK << self.stuck.min(32));
+        let keep = self.frames.len().saturating_sub(self.pace.choices_back << self.stuck.min(32));
         while self.frames.len() > keep {
             let frame = self.frames.pop().expect("there are more than are kept");
             if let Some(c) = frame.chosen {
-                self.release(c);
+                self.choices.release(c);
             }
             self.store.rollback(frame.mark);
         }
+        // In the new order the untried candidates of the frames that stay may be anywhere.
+        self.frames.iter_mut().for_each(|frame| frame.next = 0);
         self.stuck += 1;
         self.attempt += 1;
         self.reached_after = self.effort;
-        self.shuffle();
-    }
-
-    /// At first what was called last comes first: what takes effect mostly does so soon. Then any order will do.
-    fn shuffle(&mut self) {
-        let attempt = self.attempt;
-        let order = |c: usize| match attempt {
-            0 => (-self.plan.candidates[c].above, 0),
-            _ => (0, hash_words([attempt, c as u64].into_iter())),
-        };
-        self.recent.sort_by_key(|&c| order(c));
-        for able in self.putters.values_mut().chain(self.deleters.values_mut()) {
-            able.sort_by_key(|&c| order(c));
-        }
+        self.choices.shuffle(self.attempt);
     }
 
     /// How many candidates fill a gap: operations of clients, expiries.
@@ -324,7 +289,7 @@ impl<'p, 'h> Search<'p, 'h> {
         let c = self.revokes[&id];
         let keys = attached(&self.store, lease);
         let granted_again = self.grants.get(&lease).is_some_and(|&grants| grants > 1);
-        if self.used_at[c].is_some() || keys.is_empty() || granted_again {
+        if self.choices.used_at[c].is_some() || keys.is_empty() || granted_again {
             return Ok(());
         }
         let text = format!(
@@ -339,8 +304,12 @@ impl<'p, 'h> Search<'p, 'h> {
         if let Some(conflict) = self.failed.get(&self.situation(gap)) {
             return Err(conflict.clone());
         }
-        let facts = self.outlook.facts(gap);
-        let preferred = if facts.is_empty() { self.dutiful(gap) } else { self.matching(gap, facts) };
+        let facts = self.choices.outlook.facts(gap);
+        let preferred = if facts.is_empty() {
+            self.choices.dutiful(&self.store, gap)
+        } else {
+            self.choices.matching(gap, facts)
+        };
         self.frames.push(Frame {
             gap,
             mark: self.store.mark(),
@@ -357,69 +326,7 @@ impl<'p, 'h> Search<'p, 'h> {
     }
 
     fn situation(&self, gap: i64) -> (i64, u128, u128) {
-        (gap, self.store.fingerprint(), self.used_fingerprint)
-    }
-
-    /// The candidates that can have written what answers show of `gap`.
-    fn matching(&self, gap: i64, facts: &[Fact<'h>]) -> Vec<usize> {
-        let Some(first) = facts.first() else { return Vec::new() };
-        let putters = self.putters.get(&first.key).map_or(&[][..], Vec::as_slice);
-        let fits = |c: &usize| {
-            let candidate = &self.plan.candidates[*c];
-            candidate.above < gap
-                && gap <= candidate.upto
-                && match candidate.write {
-                    Write::Op(id) => {
-                        facts.iter().all(|fact| can_write(self.plan, self.plan.request(id), fact))
-                    }
-                    Write::Expiry { .. } => false,
-                }
-        };
-        putters.iter().copied().filter(fits).collect()
-    }
-
-    /// The candidates that do what has to be done from `gap` on, the most urgent first.
-    fn dutiful(&self, gap: i64) -> Vec<usize> {
-        const ENOUGH: usize = 64;
-        let mut preferred = Vec::new();
-        for duty in self.outlook.duties(&self.store, gap) {
-            let able = if duty.is_delete { &self.deleters } else { &self.putters };
-            for &c in able.get(&duty.key).into_iter().flatten() {
-                if !preferred.contains(&c) && self.is_available(c, gap) {
-                    preferred.push(c);
-                }
-                if preferred.len() == ENOUGH {
-                    return preferred;
-                }
-            }
-        }
-        preferred
-    }
-
-    /// Whether `c` can fill `gap` as far as its time and everybody's answers go, used up or not.
-    fn is_eligible(&self, c: usize, gap: i64) -> bool {
-        let candidate = &self.plan.candidates[c];
-        candidate.above < gap
-            && gap <= candidate.upto
-            && self.only_at[c].is_none_or(|only| only == gap)
-            && match candidate.write {
-                Write::Op(id) => match self.plan.request(id) {
-                    Request::Put(_) => !self.outlook.rules_out(candidate.keys[0], gap, false),
-                    Request::Delete(delete) if delete.range_end.is_empty() => {
-                        !self.outlook.rules_out(candidate.keys[0], gap, true)
-                    }
-                    _ => true,
-                },
-                Write::Expiry { .. } => true,
-            }
-    }
-
-    fn is_available(&self, c: usize, gap: i64) -> bool {
-        self.used_at[c].is_none() && self.is_eligible(c, gap)
-    }
-
-    fn touches(&self, c: usize, keys: &KeySet) -> bool {
-        self.plan.candidates[c].keys.iter().any(|key| keys.contains(key))
+        (gap, self.store.fingerprint(), self.choices.used_fingerprint)
     }
 
     /// Fills the newest frame's gap with the next candidate that fits. An error: none is left, and the frame is gone.
@@ -431,7 +338,7 @@ impl<'p, 'h> Search<'p, 'h> {
             if fits {
                 frame.has_fitted = true;
                 frame.chosen = Some(c);
-                self.take(c);
+                self.choices.take(c, self.store.revision());
                 return Ok(());
             }
             self.store.rollback(frame.mark);
@@ -449,19 +356,24 @@ impl<'p, 'h> Search<'p, 'h> {
         let frame = self.frames.pop().expect("a choice belongs to a frame");
         let mut conflict = frame.conflict;
         let used = |c: &usize| {
-            self.used_at[*c].is_some()
-                && self.is_eligible(*c, frame.gap)
-                && frame.must_touch.iter().all(|keys| self.touches(*c, keys))
+            self.choices.used_at[*c].is_some()
+                && self.choices.is_eligible(*c, frame.gap)
+                && frame.must_touch.iter().all(|keys| self.choices.touches(*c, keys))
         };
-        let choice = if frame.is_closed { &frame.preferred } else { &self.recent };
+        let choice = if frame.is_closed { &frame.preferred } else { &self.choices.order };
         for c in choice.iter().copied().filter(used) {
             conflict.extend(self.plan.candidates[c].keys.iter().copied());
         }
         if !frame.has_fitted && self.is_deeper(frame.gap) {
-            self.deepest =
-                Some(explain::gap(self.plan, &self.store, &self.outlook, frame.gap, &self.used_at));
+            self.deepest = Some(explain::gap(
+                self.plan,
+                &self.store,
+                &self.choices.outlook,
+                frame.gap,
+                &self.choices.used_at,
+            ));
         }
-        if self.can_remember {
+        if self.can_remember && self.failed.len() < REMEMBERED_MAX {
             self.failed.insert(self.situation(frame.gap), conflict.clone());
         }
         Err(conflict)
@@ -471,8 +383,8 @@ impl<'p, 'h> Search<'p, 'h> {
     fn backtrack(&mut self, mut conflict: KeySet) -> bool {
         while let Some(c) = self.frames.last().and_then(|frame| frame.chosen) {
             self.backtracks += 1;
-            self.release(c);
-            let touches = self.touches(c, &conflict);
+            self.choices.release(c);
+            let touches = self.choices.touches(c, &conflict);
             let frame = self.frames.last_mut().expect("the frame of the choice is there");
             frame.chosen = None;
             frame.conflict.extend(&conflict);
@@ -494,21 +406,21 @@ impl<'p, 'h> Search<'p, 'h> {
         let frame = self.frames.last()?;
         let (gap, start) = (frame.gap, frame.next);
         let preferred = frame.preferred.len();
-        let end = if frame.is_closed { preferred } else { preferred + self.recent.len() };
+        let end = if frame.is_closed { preferred } else { preferred + self.choices.order.len() };
         let found = (start..end).find(|&n| {
-            let c = if n < preferred { frame.preferred[n] } else { self.recent[n - preferred] };
-            self.is_available(c, gap)
-                && !frame.tried.contains(&self.twins[c])
+            let c = if n < preferred { frame.preferred[n] } else { self.choices.order[n - preferred] };
+            self.choices.is_available(c, gap)
+                && !frame.tried.contains(&self.choices.twins[c])
                 && (n < preferred || !frame.preferred.contains(&c))
-                && frame.must_touch.iter().all(|keys| self.touches(c, keys))
+                && frame.must_touch.iter().all(|keys| self.choices.touches(c, keys))
         });
         const LOOKED_AT_PER_STATE: usize = 64;
         self.effort += ((found.unwrap_or(end) - start) / LOOKED_AT_PER_STATE) as u64;
         let frame = self.frames.last_mut()?;
         frame.next = found.map_or(end, |n| n + 1);
         let n = found?;
-        let c = if n < preferred { frame.preferred[n] } else { self.recent[n - preferred] };
-        frame.tried.push(self.twins[c]);
+        let c = if n < preferred { frame.preferred[n] } else { self.choices.order[n - preferred] };
+        frame.tried.push(self.choices.twins[c]);
         Some(c)
     }
 
@@ -525,7 +437,7 @@ impl<'p, 'h> Search<'p, 'h> {
             return false;
         }
         let gap = self.store.revision();
-        let told = self.outlook.facts(gap).iter().all(|fact| {
+        let told = self.choices.outlook.facts(gap).iter().all(|fact| {
             self.store.live(fact.key).is_some_and(|version| match fact.told {
                 Told::Pair { kv, keys_only } => execute::same(kv, version, keys_only).is_ok(),
                 Told::Creation(_) => version.create == gap,
@@ -536,27 +448,12 @@ impl<'p, 'h> Search<'p, 'h> {
             .store
             .written_since(mark)
             .iter()
-            .all(|&key| self.outlook.allows(self.plan, key, gap, self.store.live(key)))
+            .all(|&key| self.choices.outlook.allows(self.plan, key, gap, self.store.live(key)))
     }
 
     fn count_state(&mut self) {
         self.states += 1;
         self.effort += 1;
-    }
-
-    fn take(&mut self, c: usize) {
-        if !self.plan.candidates[c].reusable {
-            self.used_at[c] = Some(self.store.revision());
-            self.used_fingerprint =
-                self.used_fingerprint.wrapping_add(hash_words([self.twins[c] as u64].into_iter()));
-        }
-    }
-
-    fn release(&mut self, c: usize) {
-        if self.used_at[c].take().is_some() {
-            self.used_fingerprint =
-                self.used_fingerprint.wrapping_sub(hash_words([self.twins[c] as u64].into_iter()));
-        }
     }
 
     fn is_deeper(&self, revision: i64) -> bool {
@@ -571,22 +468,19 @@ impl<'p, 'h> Search<'p, 'h> {
         mismatch: Mismatch,
     ) -> KeySet {
         if self.is_deeper(revision) {
-            let found =
-                explain::mismatch(self.plan, &self.store, kind, revision, op, &mismatch, &self.used_at);
+            let found = explain::mismatch(
+                self.plan,
+                &self.store,
+                kind,
+                revision,
+                op,
+                &mismatch,
+                &self.choices.used_at,
+            );
             self.deepest = Some(found);
         }
         mismatch.keys
     }
-}
-
-/// Requests that are the same do the same, whichever of them takes effect.
-fn twins(plan: &Plan<'_>) -> Vec<usize> {
-    let mut first: BTreeMap<(&Request, i64), usize> = BTreeMap::new();
-    let twin = |(c, candidate): (usize, &Candidate)| match candidate.write {
-        Write::Op(id) => *first.entry((plan.request(id), candidate.upto)).or_insert(c),
-        Write::Expiry { .. } => c,
-    };
-    plan.candidates.iter().enumerate().map(twin).collect()
 }
 
 /// The lease that an operation grants, as far as anyone knows.
@@ -605,38 +499,6 @@ fn reads_the_past(request: &Request) -> bool {
             Request::Range(range) => range.revision > 0,
             inner => reads_the_past(inner),
         }),
-        _ => false,
-    }
-}
-
-fn writes_of(plan: &Plan<'_>, request: &Request, puts: &mut KeySet, deletes: &mut KeySet) {
-    match request {
-        Request::Put(put) => {
-            puts.insert(plan.keys.id(&put.key));
-        }
-        Request::Delete(delete) => deletes.extend(plan.keys.interval(&delete.key, &delete.range_end)),
-        Request::Txn(txn) => {
-            txn.success.iter().chain(&txn.failure).for_each(|op| writes_of(plan, op, puts, deletes));
-        }
-        Request::LeaseRevoke { id } => deletes.extend(plan.keys_of_lease(*id)),
-        Request::Range(_) | Request::Compact { .. } | Request::LeaseGrant { .. } => {}
-    }
-}
-
-/// Whether `request` can leave what `fact` tells.
-pub(super) fn can_write(plan: &Plan<'_>, request: &Request, fact: &Fact<'_>) -> bool {
-    match request {
-        Request::Put(put) => {
-            put.key == plan.keys.name(fact.key)
-                && match fact.told {
-                    Told::Pair { kv, keys_only } => {
-                        (put.ignore_value || keys_only || put.value == kv.value)
-                            && (put.ignore_lease || put.lease == kv.lease)
-                    }
-                    Told::Creation(_) | Told::Put => true,
-                }
-        }
-        Request::Txn(txn) => txn.success.iter().chain(&txn.failure).any(|op| can_write(plan, op, fact)),
         _ => false,
     }
 }

@@ -11,12 +11,15 @@ use super::play::{Bytes, Cast, FULL, PLAIN, perform};
 use crate::{
     check::{
         Stats, Verdict,
-        etcd::{Options, check, plan::has_written, report, report_with},
+        etcd::{Options, check, plan::has_written, report, report_with, search::Pace},
         wgl,
     },
     history::{History, KeyValue, Operation, Outcome, Request, Response},
     model,
 };
+
+/// Changes its order all the time.
+const HASTY: Pace = Pace { patience: 1, choices_back: 1 };
 
 fn config(cases: u32) -> Config {
     Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(20_261_123), ..Config::default() }
@@ -114,8 +117,11 @@ proptest! {
     #[test]
     fn legal_histories_with_repeated_values_pass(script in script(1..60)) {
         let cast = Cast { has_unique_values: false, ..FULL };
-        let verdict = check(&perform(&cast, &script), &options(&cast));
+        let history = perform(&cast, &script);
+        let verdict = check(&history, &options(&cast));
         prop_assert!(verdict.is_ok(), "{:?}", verdict);
+        let hasty = report_with(&history, &options(&cast), HASTY).verdict;
+        prop_assert!(hasty.is_ok(), "{:?}", hasty);
     }
 }
 
@@ -124,13 +130,13 @@ proptest! {
 
     /// With nothing in the history that one of them knows less about, the two judges say the same.
     #[test]
-    fn agrees_with_the_general_checker(script in script(1..10), whom: usize, how: u8) {
+    fn agrees_with_the_general_checker(script in script(1..13), whom: usize, how: u8) {
         let history = linearizable_only(&perform(&PLAIN, &script));
         prop_assert!(check(&history, &options(&PLAIN)).is_ok());
         prop_assert!(general(&history).is_ok());
         if let Some(tampered) = tamper(&history, whom, how) {
             let (ours, theirs) = (check(&tampered, &options(&PLAIN)), general(&tampered));
-            let hasty = report_with(&tampered, &options(&PLAIN), 1).verdict;
+            let hasty = report_with(&tampered, &options(&PLAIN), HASTY).verdict;
             prop_assert_eq!(ours.is_ok(), hasty.is_ok(), "{:?}\n{:?}\n{:#?}", ours, hasty, tampered);
             if !matches!(theirs, Verdict::Unknown(_)) {
                 prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?}\n{:?}\n{:#?}", ours, theirs, tampered);
@@ -283,5 +289,5 @@ fn the_properties_have_something_to_say() {
     }
     assert!(tampered > 200 && caught > tampered * 3 / 4, "{caught} of {tampered} were caught");
     assert!(sum.reads > 1_000 && sum.writes > 1_000 && sum.refused > 100, "{sum:?}");
-    assert!(sum.unknown_placed > 100 && sum.expiries > 10 && sum.backtracks > 10, "{sum:?}");
+    assert!(sum.unknown_placed > 100 && sum.expiries > 10 && sum.backtracks > 3, "{sum:?}");
 }
