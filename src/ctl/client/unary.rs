@@ -1,0 +1,108 @@
+//! The calls the commands make. Which of them may be repeated is etcd's Go client's choice.
+
+use detcd_proto::etcdserverpb as pb;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tonic::Streaming;
+
+use super::link::{Link, Outgoing};
+use super::{Client, Fault, Retry, within};
+
+impl Client {
+    pub async fn range(&mut self, request: pb::RangeRequest) -> Result<pb::RangeResponse, Fault> {
+        self.unary(Retry::Read, request, async |link, request| link.kv().range(request).await).await
+    }
+
+    /// The same answer, sent in pieces. The pieces come together here; header, count and more are in the last one.
+    pub async fn range_stream(&mut self, request: pb::RangeRequest) -> Result<pb::RangeResponse, Fault> {
+        let open = async |link: Link, request| link.kv().range_stream(request).await;
+        let mut stream: Streaming<pb::RangeStreamResponse> = self.unary(Retry::Never, request, open).await?;
+        let mut whole = pb::RangeResponse::default();
+        loop {
+            let piece = match within(self.deadline, stream.message()).await? {
+                Ok(Some(piece)) => piece.range_response.unwrap_or_default(),
+                Ok(None) => return Ok(whole),
+                Err(status) => return Err(Fault::from_status(&status)),
+            };
+            whole.kvs.extend(piece.kvs);
+            whole.header = piece.header.or(whole.header);
+            whole.more |= piece.more;
+            whole.count = whole.count.max(piece.count);
+        }
+    }
+
+    pub async fn put(&mut self, request: pb::PutRequest) -> Result<pb::PutResponse, Fault> {
+        self.unary(Retry::Never, request, async |link, request| link.kv().put(request).await).await
+    }
+
+    pub async fn delete_range(
+        &mut self,
+        request: pb::DeleteRangeRequest,
+    ) -> Result<pb::DeleteRangeResponse, Fault> {
+        self.unary(Retry::Never, request, async |link, request| link.kv().delete_range(request).await).await
+    }
+
+    pub async fn txn(&mut self, request: pb::TxnRequest) -> Result<pb::TxnResponse, Fault> {
+        self.unary(Retry::Never, request, async |link, request| link.kv().txn(request).await).await
+    }
+
+    pub async fn compact(&mut self, request: pb::CompactionRequest) -> Result<pb::CompactionResponse, Fault> {
+        self.unary(Retry::Never, request, async |link, request| link.kv().compact(request).await).await
+    }
+
+    /// The server picks the ID, so a repetition only leaves a lease behind that runs out.
+    pub async fn lease_grant(&mut self, ttl: i64) -> Result<pb::LeaseGrantResponse, Fault> {
+        let request = pb::LeaseGrantRequest { ttl, id: 0 };
+        self.unary(Retry::Read, request, async |link, request| link.lease().lease_grant(request).await).await
+    }
+
+    pub async fn lease_revoke(&mut self, id: i64) -> Result<pb::LeaseRevokeResponse, Fault> {
+        let request = pb::LeaseRevokeRequest { id };
+        self.unary(Retry::Read, request, async |link, request| link.lease().lease_revoke(request).await).await
+    }
+
+    pub async fn lease_time_to_live(
+        &mut self,
+        request: pb::LeaseTimeToLiveRequest,
+    ) -> Result<pb::LeaseTimeToLiveResponse, Fault> {
+        let rpc = async |link: Link, request| link.lease().lease_time_to_live(request).await;
+        self.unary(Retry::Read, request, rpc).await
+    }
+
+    pub async fn lease_leases(&mut self) -> Result<pb::LeaseLeasesResponse, Fault> {
+        let request = pb::LeaseLeasesRequest {};
+        self.unary(Retry::Read, request, async |link, request| link.lease().lease_leases(request).await).await
+    }
+
+    /// A keep-alive stream that answers what comes out of `requests`.
+    pub async fn lease_keep_alive(
+        &mut self,
+        requests: UnboundedReceiver<pb::LeaseKeepAliveRequest>,
+    ) -> Result<Streaming<pb::LeaseKeepAliveResponse>, Fault> {
+        let (place, link) = self.link(None).await?;
+        let request = self.request(Outgoing::new(requests));
+        let opened = within(self.deadline, async { link.lease().lease_keep_alive(request).await }).await?;
+        opened.map(|response| response.into_inner()).map_err(|status| self.judge(place, &status))
+    }
+
+    pub async fn member_list(
+        &mut self,
+        request: pb::MemberListRequest,
+    ) -> Result<pb::MemberListResponse, Fault> {
+        self.unary(Retry::Read, request, async |link, request| link.cluster().member_list(request).await)
+            .await
+    }
+
+    pub async fn status(&mut self) -> Result<pb::StatusResponse, Fault> {
+        let request = pb::StatusRequest {};
+        self.unary(Retry::Read, request, async |link, request| link.maintenance().status(request).await).await
+    }
+
+    pub async fn hash_kv(&mut self, request: pb::HashKvRequest) -> Result<pb::HashKvResponse, Fault> {
+        self.unary(Retry::Read, request, async |link, request| link.maintenance().hash_kv(request).await)
+            .await
+    }
+
+    pub async fn alarm(&mut self, request: pb::AlarmRequest) -> Result<pb::AlarmResponse, Fault> {
+        self.unary(Retry::Read, request, async |link, request| link.maintenance().alarm(request).await).await
+    }
+}

@@ -1,0 +1,28 @@
+//! `etcdctl` and `etcdutl`: the command line to a cluster and to its files.
+//!
+//! The measure is etcd's own tool: the same words in, the same bytes out, the same exit codes. `cli` reads the
+//! arguments, a file per command turns them into requests, `client` carries those to a member, `print` shows the
+//! answer. Commands never write to standard output themselves.
+
+mod alarm;
+mod cli;
+pub mod client;
+mod compaction;
+mod del;
+mod endpoint;
+mod exit;
+mod get;
+mod globals;
+mod go;
+mod lease;
+mod member;
+mod print;
+mod put;
+mod range;
+mod txn;
+mod unbuilt;
+pub mod utl;
+mod version;
+mod watch;
+
+pub use cli::etcdctl;

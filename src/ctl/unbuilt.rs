@@ -1,0 +1,65 @@
+//! Commands of etcdctl that are not there yet. They are listed and they say so; nothing pretends.
+
+use std::ffi::OsString;
+
+use clap::{Args, Subcommand};
+
+use super::exit::Exit;
+
+/// Whatever follows the command's name.
+#[derive(Args, Debug)]
+pub struct Anything {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    words: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UnbuiltCommand {
+    /// (not built yet) Switches users and permissions on and off
+    Auth(Anything),
+    /// (not built yet) Adds, changes and removes users
+    User(Anything),
+    /// (not built yet) Adds, changes and removes roles
+    Role(Anything),
+    /// (not built yet) Saves the keyspace of a member to a file
+    Snapshot(Anything),
+    /// (not built yet) Gives freed space back to the file system
+    Defrag(Anything),
+    /// (not built yet) Makes another member the leader
+    MoveLeader(Anything),
+    /// (not built yet) Prepares a cluster for an older version
+    Downgrade(Anything),
+    /// (not built yet) Copies changes to another cluster
+    MakeMirror(Anything),
+    /// (not built yet) Holds a lock, maybe while a command runs
+    Lock(Anything),
+    /// (not built yet) Takes part in an election
+    Elect(Anything),
+    /// (not built yet) Measures the cluster
+    Check(Anything),
+    /// (not built yet) Prints completions for a shell
+    Completion(Anything),
+    /// (not built yet) Lists the global options; `etcdctl --help` does
+    Options(Anything),
+}
+
+impl UnbuiltCommand {
+    pub fn refuse(&self) -> Exit {
+        let name = match self {
+            UnbuiltCommand::Auth(_) => "auth",
+            UnbuiltCommand::User(_) => "user",
+            UnbuiltCommand::Role(_) => "role",
+            UnbuiltCommand::Snapshot(_) => "snapshot",
+            UnbuiltCommand::Defrag(_) => "defrag",
+            UnbuiltCommand::MoveLeader(_) => "move-leader",
+            UnbuiltCommand::Downgrade(_) => "downgrade",
+            UnbuiltCommand::MakeMirror(_) => "make-mirror",
+            UnbuiltCommand::Lock(_) => "lock",
+            UnbuiltCommand::Elect(_) => "elect",
+            UnbuiltCommand::Check(_) => "check",
+            UnbuiltCommand::Completion(_) => "completion",
+            UnbuiltCommand::Options(_) => "options",
+        };
+        Exit::not_built("etcdctl", name)
+    }
+}
