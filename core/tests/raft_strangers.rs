@@ -14,6 +14,9 @@ struct Member {
     raft: Raft,
     now: Moment,
     sent: Vec<Message>,
+    /// The disk takes its time: writes end only when told to.
+    is_slow: bool,
+    writing: Option<u64>,
 }
 
 fn member(id: u64, voters: &[u64], hard_state: HardState, entries: Vec<Entry>) -> Member {
@@ -34,7 +37,7 @@ fn member(id: u64, voters: &[u64], hard_state: HardState, entries: Vec<Entry>) -
         plants: Plants::NONE,
         rng: Rng::from_seed(id),
     };
-    Member { raft: Raft::new(setup, now), now, sent: Vec::new() }
+    Member { raft: Raft::new(setup, now), now, sent: Vec::new(), is_slow: false, writing: None }
 }
 
 impl Member {
@@ -47,7 +50,13 @@ impl Member {
         self.now = self.now + span;
     }
 
-    /// The end of a turn, with a disk that answers at once.
+    fn persist(&mut self) {
+        if let Some(number) = self.writing.take() {
+            self.raft.persisted(self.now, number);
+        }
+    }
+
+    /// The end of a turn.
     fn settle(&mut self) {
         for _ in 0..20 {
             if self.raft.deadline() <= self.now {
@@ -67,9 +76,13 @@ impl Member {
             self.raft.take_reads();
             self.raft.take_notes();
             match self.raft.take_write() {
-                Some(write) => self.raft.persisted(self.now, write.number),
+                Some(write) => self.writing = Some(write.number),
                 None => return,
             }
+            if self.is_slow {
+                return;
+            }
+            self.persist();
         }
         panic!("it never settles: {:?}", self.raft.status());
     }
@@ -251,7 +264,11 @@ fn anything_at_all_may_be_said() {
         } else {
             member(1, &[1, 2, 3], HardState::default(), Vec::new())
         };
+        one.is_slow = rng.below(2) == 0;
         for ctx in 0..60 {
+            if rng.below(3) == 0 {
+                one.persist();
+            }
             match rng.below(12) {
                 0 => one.wait(Span::millis(rng.below(3000))),
                 1 => {
