@@ -60,7 +60,7 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
-/// Reads what [`write`] has written. Empty lines are passed over.
+/// Reads what [`write()`] has written. Empty lines are passed over.
 pub fn read(from: impl BufRead) -> Result<History, ReadError> {
     let mut history = History::new();
     for (n, text) in from.lines().enumerate() {
