@@ -37,15 +37,23 @@ impl Default for Knobs {
     }
 }
 
+/// However slow a disk is, no operation takes longer, in nanoseconds: when everything heals, what is under way must end
+/// soon. Only a disk that is stuck makes it wait longer.
+const SLOWEST_NS: u64 = 1_000_000_000;
+
 impl Knobs {
     pub(super) fn append_ends(&self, now: u64, dice: &mut Dice) -> u64 {
-        (now + self.append.draw(dice) * self.slowness).max(self.stuck_until_ns)
+        (now + self.slowed(self.append.draw(dice))).max(self.stuck_until_ns)
+    }
+
+    fn slowed(&self, ns: u64) -> u64 {
+        ns.saturating_mul(self.slowness).min(SLOWEST_NS)
     }
 
     /// When the bytes are safe, and when the caller learns of it.
     pub(super) fn sync_ends(&self, now: u64, dice: &mut Dice) -> (u64, u64) {
-        let safe = (now + self.sync.draw(dice) * self.slowness).max(self.stuck_until_ns);
-        (safe, safe + self.answer.draw(dice) * self.slowness)
+        let safe = (now + self.slowed(self.sync.draw(dice))).max(self.stuck_until_ns);
+        (safe, safe + self.slowed(self.answer.draw(dice)))
     }
 }
 

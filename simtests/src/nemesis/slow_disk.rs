@@ -19,7 +19,7 @@ pub fn slow(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
 }
 
 pub fn stuck(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(Stuck { member: dice.index(members), for_ns: dice.between(10, 3_000) * 1_000_000 })
+    Box::new(Stuck { member: dice.index(members), for_ns: dice.between(10, 1_500) * 1_000_000 })
 }
 
 /// As fast as it was.
