@@ -104,10 +104,7 @@ impl Raft {
             Verdict::Won if matches!(self.role, Role::PreCandidate(_)) => {
                 self.campaign(now, Campaign::Election);
             }
-            // Only a durable ballot makes a leader: after a crash it must not win the same term again with another
-            // log, so votes of others alone are not enough.
-            Verdict::Won if self.durability.ballot_is_durable(self.ballot) => self.become_leader(now),
-            Verdict::Won => {}
+            Verdict::Won => self.become_leader(now),
         }
     }
 }

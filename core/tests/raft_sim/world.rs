@@ -109,6 +109,8 @@ struct Node {
     applied: u64,
     /// The one alarm that counts.
     wake: Moment,
+    /// Until then nothing is applied.
+    lazy: Moment,
 }
 
 struct Rates {
@@ -121,6 +123,7 @@ struct Rates {
     fault_gap: Span,
     propose_gap: Span,
     aimed_permille: u64,
+    lazy_permille: u64,
     message_bytes: usize,
     inflight: usize,
 }
@@ -160,6 +163,7 @@ impl World {
             fault_gap: Span::millis(100 + rng.below(1500)),
             propose_gap: Span::millis(1 + rng.below(60)),
             aimed_permille: [0, 20, 200, 500][rng.below(4) as usize],
+            lazy_permille: [0, 0, 5, 50][rng.below(4) as usize],
             message_bytes: [1, 100, 1000, 100_000][rng.below(4) as usize],
             inflight: 1 + rng.below(8) as usize,
         };
@@ -171,6 +175,7 @@ impl World {
             life: 0,
             applied: 0,
             wake: Moment(0),
+            lazy: Moment(0),
         };
         World {
             rng,
@@ -304,6 +309,7 @@ impl World {
         self.rates.loss_permille = 0;
         self.rates.repeat_permille = 0;
         self.rates.aimed_permille = 0;
+        self.rates.lazy_permille = 0;
         self.rates.delay_max = Span::millis(2);
         self.rates.sync_max = Span::millis(2);
         for member in self.nodes.keys().copied().collect::<Vec<_>>() {
@@ -418,7 +424,9 @@ impl World {
         let (life, wake) = (self.nodes[&member].life, raft.deadline());
         self.node(member).raft = Some(raft);
         let aims = result?;
-        let wake = wake.max(Moment(now.0 + 1));
+        // Who applies nothing now comes back to it.
+        let lazy = self.nodes[&member].lazy;
+        let wake = if lazy > now { wake.min(lazy) } else { wake }.max(Moment(now.0 + 1));
         if wake < Moment(u64::MAX) && wake != self.nodes[&member].wake {
             self.node(member).wake = wake;
             self.schedule(wake, Event::Wake { member, life });
@@ -483,10 +491,13 @@ impl World {
                 let life = self.nodes[&member].life;
                 let number = write.number;
                 self.node(member).writing = Some(write);
-                let time = self.span(self.rates.sync_max);
+                let time = self.tail(self.rates.sync_max);
                 self.after(time, Event::Synced { member, life, number });
             }
-            loop {
+            if self.rng.below(1000) < self.rates.lazy_permille {
+                self.node(member).lazy = now + self.span(Span::millis(1000));
+            }
+            while self.nodes[&member].lazy <= now {
                 let batch = raft.take_committed(200);
                 if batch.is_empty() {
                     break;
@@ -525,7 +536,7 @@ impl World {
             let delay = self.span(self.rates.delay_max.times(4));
             self.after(delay, Event::Deliver { from, to, message: message.clone() });
         }
-        let delay = self.span(self.rates.delay_max);
+        let delay = self.tail(self.rates.delay_max);
         self.after(delay, Event::Deliver { from, to, message });
     }
 
@@ -655,6 +666,12 @@ impl World {
 
     fn span(&mut self, below: Span) -> Span {
         Span::nanos(self.rng.below(below.as_nanos()))
+    }
+
+    /// Mostly shorter than `usual`, now and then far longer.
+    fn tail(&mut self, usual: Span) -> Span {
+        let rare = !self.healed && self.rng.below(200) == 0;
+        self.span(if rare { Span::secs(3) } else { usual })
     }
 
     fn after(&mut self, span: Span, event: Event) {
