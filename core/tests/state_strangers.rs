@@ -117,8 +117,7 @@ fn request(rng: &mut Rng) -> InternalRaftRequest {
             request.compaction = Some(CompactionRequest { revision: number(rng), physical: flag(rng) });
         }
         8 => {
-            request.lease_grant =
-                Some(LeaseGrantRequest { ttl: number(rng), id: number(rng), ..LeaseGrantRequest::default() });
+            request.lease_grant = Some(LeaseGrantRequest { ttl: number(rng), id: number(rng) });
         }
         9 => request.lease_revoke = Some(LeaseRevokeRequest { id: number(rng) }),
         10 => {
