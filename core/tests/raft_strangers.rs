@@ -337,3 +337,23 @@ fn a_candidate_of_the_past_is_told_the_term() {
     let told: Vec<_> = one.sent.iter().map(|m| (m.r#type(), m.to, m.term, m.reject)).collect();
     assert_eq!(told, [(MessageType::MsgVoteResp, 2, 5, true), (MessageType::MsgPreVoteResp, 2, 5, true)]);
 }
+
+/// Votes that were not asked for yet, say by a life of which the disk lost everything: they wait until the ballot that
+/// they are for is on disk.
+#[test]
+fn an_election_won_too_early_waits_for_the_disk() {
+    let mut one = member(1, &[1, 2, 3], HardState::default(), Vec::new());
+    one.is_slow = true;
+    one.wait(TIMEOUT.times(3));
+    one.settle();
+    one.hear(to_us(MessageType::MsgPreVoteResp, 2, 1));
+    one.settle();
+    for peer in [2, 3] {
+        one.hear(to_us(MessageType::MsgVoteResp, peer, 1));
+        one.settle();
+    }
+    assert!(!one.raft.is_leader());
+    one.persist();
+    one.settle();
+    assert!(one.raft.is_leader() && one.raft.term() == 1, "{:?}", one.raft.status());
+}

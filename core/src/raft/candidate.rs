@@ -104,6 +104,8 @@ impl Raft {
             Verdict::Won if matches!(self.role, Role::PreCandidate(_)) => {
                 self.campaign(now, Campaign::Election);
             }
+            // Nobody was asked before the ballot was durable, but somebody may answer a life that the disk forgot.
+            Verdict::Won if !self.durability.ballot_is_durable(self.ballot) => {}
             Verdict::Won => self.become_leader(now),
         }
     }

@@ -42,8 +42,7 @@ impl Leader {
 impl Raft {
     pub(super) fn become_leader(&mut self, now: Moment) {
         assert!(matches!(self.role, Role::Candidate(_)), "only a candidate is elected");
-        // After a crash it must not win the same term again, with another log. Nobody is asked before, so nobody has
-        // answered.
+        // After a crash it must not win the same term again, with another log.
         assert!(self.durability.ballot_is_durable(self.ballot), "only a durable ballot makes a leader");
         let last = self.log.last_index();
         let others = self.membership.all().into_iter().filter(|member| *member != self.id);
