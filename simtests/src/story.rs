@@ -3,7 +3,7 @@ use crate::{
     client::{Client, Manners, Recorder},
     cluster::Cluster,
     invariants::{Durability, OneLeaderPerTerm},
-    judge::{self, Linear, Reach},
+    judge::{self, Chronicle, Linear, Reach},
     nemesis::{self, Supervisor, Traps},
     plan::Plan,
     workload::Workload,
@@ -130,12 +130,14 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
     });
 
     let recorder = Recorder::default();
+    let chronicle = Chronicle::default();
     let stopped = Arc::new(AtomicBool::new(false));
     for number in 0..plan.clients {
         let mut dice = Dice::split(seed, Concern::Workload, u64::from(number));
         let member = dice.index(members);
         let (cluster, recorder, manners) = (cluster.clone(), recorder.clone(), plan.manners.clone());
-        let client = Client { number, cluster, recorder, manners, dice, member };
+        let chronicle = chronicle.clone();
+        let client = Client { number, cluster, recorder, chronicle, manners, dice, member };
         let workload = Workload::new(number, plan.keys, plan.mix.clone());
         let stopped = stopped.clone();
         madsim::task::spawn(client.work(workload, move || stopped.load(Ordering::Relaxed)));
@@ -153,7 +155,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
             deadline,
             patience_ns: 3 * election_ns + 200_000_000,
         };
-        verdict = close(&cluster, &recorder, &stopped, closing).await;
+        verdict = close(&cluster, &recorder, &chronicle, &stopped, closing).await;
     }
     stopped.store(true, Ordering::Relaxed);
 
@@ -197,6 +199,7 @@ struct Closing {
 async fn close(
     cluster: &Cluster,
     recorder: &Recorder,
+    chronicle: &Chronicle,
     stopped: &Arc<AtomicBool>,
     closing: Closing,
 ) -> Verdict {
@@ -212,8 +215,8 @@ async fn close(
             think: Latency::new(1_000, 1_000, 0, 0),
             loyalty_permille: 1000,
         };
-        let (cluster, recorder) = (cluster.clone(), recorder.clone());
-        let mut client = Client { number, cluster, recorder, manners, dice, member };
+        let (cluster, recorder, chronicle) = (cluster.clone(), recorder.clone(), chronicle.clone());
+        let mut client = Client { number, cluster, recorder, chronicle, manners, dice, member };
         let key = Workload::key(0);
         for request in [Request::put(key, format!("closing-{member}")), Request::Range(Workload::all_keys())]
         {
@@ -236,6 +239,12 @@ async fn close(
         return fail("convergence", obstacle);
     }
     stage.enter(|world| world.record(&Event::Story { line: "all members are equal" }));
+    for member in 0..cluster.len() {
+        let Some((node, life)) = cluster.node(member) else { continue };
+        if let Some(text) = chronicle.look(member, life, &node.latest(), recorder) {
+            return fail("same-state", text);
+        }
+    }
     if let Some(text) = judge::equal_state(cluster).await {
         return fail("equal-state", text);
     }

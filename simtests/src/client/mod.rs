@@ -1,7 +1,7 @@
 //! Clients: they call members over links of their own, give up after a while, and go to another member.
 pub mod convert;
 
-use crate::{cluster::Cluster, workload::Workload};
+use crate::{cluster::Cluster, judge::Chronicle, workload::Workload};
 use detcd_core::Refusal;
 use detcd_driver::Node;
 use detcd_jepsen_like::history::{History, Outcome, Request, Response};
@@ -44,6 +44,15 @@ impl Recorder {
         f(&mut recorded)
     }
 
+    /// Records what somebody read without asking for it.
+    pub fn witness(&self, client: u32, request: Request, outcome: Outcome) {
+        self.with(|recorded| {
+            let id = recorded.history.call(client, recorded.clock, request);
+            recorded.clock += 1;
+            recorded.history.ret(id, recorded.clock, outcome);
+        });
+    }
+
     /// What has been recorded so far.
     pub fn snapshot(&self) -> History {
         self.with(|recorded| recorded.history.clone())
@@ -71,6 +80,7 @@ pub struct Client {
     pub number: u32,
     pub cluster: Cluster,
     pub recorder: Recorder,
+    pub chronicle: Chronicle,
     pub manners: Manners,
     pub dice: Dice,
     pub member: Slot,
@@ -149,13 +159,19 @@ impl Client {
         };
         let (done, mut asked) = answer();
         let (member, home) = (self.member, stage.clone());
+        let (chronicle, recorder) = (self.chronicle.clone(), self.recorder.clone());
         let started = stage.spawn_on(member, "request", async move {
             let write = request.can_write();
             let outcome = serve(&node, request).await;
-            let applied = node.latest().standing.applied;
+            let edition = node.latest();
             drop(node);
+            let applied = edition.standing.applied;
+            let fault = chronicle.look(member, life, &edition, &recorder);
             let ok = matches!(outcome, Outcome::Ok(_));
             home.enter(|world| {
+                if let Some(text) = fault {
+                    world.trouble("same-state", text);
+                }
                 if ok {
                     world.observe(&Happening::Answering { member, write, applied });
                 }
