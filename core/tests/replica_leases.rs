@@ -41,7 +41,7 @@ impl Alone {
         for effect in effects.drain() {
             match effect {
                 Effect::Persist { upto, .. } => persisted = Some(upto),
-                Effect::Reply { outcome, .. } => self.replies.push(outcome.unwrap()),
+                Effect::Reply { outcome, .. } => self.replies.push(outcome.expect("no refusal")),
                 Effect::Send { .. } | Effect::Publish(_) | Effect::Peers(_) | Effect::Note(_) => {}
             }
         }

@@ -67,7 +67,10 @@ impl Replica {
                 if self.raft.is_leader() && self.applied_term == self.raft.term() {
                     // What the lead before it left behind goes first.
                     self.notice_leader(now);
-                    self.promote_leases(now);
+                    // Once a term: a refused membership change leaves an empty entry too, and renews nothing.
+                    if self.deadlines.is_none() {
+                        self.promote_leases(now);
+                    }
                 }
                 // Whoever leads can answer now.
                 self.ask_again(now);
