@@ -11,6 +11,7 @@ use detcd_proto::{
     healthpb,
 };
 use detcd_runtime_tokio::{
+    codec::Codec,
     generated::{
         etcdserverpb::{
             auth_client::AuthClient, cluster_client::ClusterClient, kv_client::KvClient,
@@ -268,7 +269,7 @@ async fn what_cannot_be_served_is_refused_in_etcds_words() {
     ] {
         let mut client = tonic::client::Grpc::new(place.channel());
         soon(client.ready()).await.unwrap();
-        let codec = tonic_prost::ProstCodec::<pb::PutRequest, pb::PutResponse>::default();
+        let codec = Codec::<pb::PutRequest, pb::PutResponse>::default();
         let answer = soon(client.unary(Request::new(put("a", "b")), path.parse().unwrap(), codec)).await;
         assert_eq!(said(answer.unwrap_err()), (Code::Unimplemented, text.to_string()));
     }

@@ -2,6 +2,7 @@
 //! members and gRPC for clients. Nothing is decided here: this crate carries bytes between the world and the driver.
 
 pub mod clock;
+pub mod codec;
 pub mod disk;
 pub mod generated;
 pub mod grpc;

@@ -82,7 +82,10 @@ fn generate(root: &Path) -> Result<Files, Failure> {
 
     let services = scratch.join("services");
     fs::create_dir_all(&services)?;
-    let mut builder = tonic_prost_build::configure().emit_rerun_if_changed(false).out_dir(&services);
+    let mut builder = tonic_prost_build::configure()
+        .emit_rerun_if_changed(false)
+        .codec_path("crate::codec::Codec")
+        .out_dir(&services);
     for (package, module) in PACKAGES {
         builder = builder.extern_path(format!(".{package}"), format!("::detcd_proto::{module}"));
     }

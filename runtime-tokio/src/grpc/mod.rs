@@ -68,15 +68,15 @@ impl Services {
             return status(refusal).into_http();
         }
         let request = request.map(|body| Limited::new(body, self.request_bytes_max));
-        let path = request.uri().path();
+        let uri = request.uri().clone();
+        let path = uri.path();
         let (service, method) =
             path.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or_default();
         macro_rules! serve {
             ($server:ident) => {{
-                let unknown = format!("unknown method {method} for service {service}");
                 let mut server = $server::from_arc(self.api.clone()).max_decoding_message_size(usize::MAX);
                 let Ok(response) = server.call(request).await;
-                explained(response, unknown)
+                explained(response, service, method)
             }};
         }
         match service {
@@ -95,11 +95,14 @@ impl Services {
 }
 
 /// The generated services say nothing about a method that they do not have; Go's do.
-fn explained(response: Response<Body>, unknown: String) -> Response<Body> {
+fn explained(response: Response<Body>, service: &str, method: &str) -> Response<Body> {
     let headers = response.headers();
     let bare = headers.get(Status::GRPC_STATUS).is_some_and(|code| code == "12")
         && headers.get(Status::GRPC_MESSAGE).is_none();
-    if bare { Status::unimplemented(unknown).into_http() } else { response }
+    if !bare {
+        return response;
+    }
+    Status::unimplemented(format!("unknown method {method} for service {service}")).into_http()
 }
 
 /// A refusal as it goes over the wire.
