@@ -2,7 +2,7 @@
 use detcd_core::raft::{Raft, Setup};
 use detcd_core::{MemberId, Moment, Plants, Rng, Span};
 use detcd_proto::Message as _;
-use detcd_proto::raftpb::{ConfChange, ConfState, Entry, HardState, Message, MessageType};
+use detcd_proto::raftpb::{ConfChange, ConfState, Entry, EntryType, HardState, Message, MessageType};
 
 const TIMEOUT: Span = Span::millis(1000);
 
@@ -93,4 +93,41 @@ fn putting_off_a_campaign_is_not_hearing_a_leader() {
     raft.step(now, MemberId(3), question);
     let answers = turn(&mut raft, now);
     assert_eq!(answers.len(), 1, "{:?}", raft.status());
+}
+
+fn answer(kind: MessageType, from: u64, term: u64) -> Message {
+    Message { r#type: kind as i32, from, to: 1, term, ..Message::default() }
+}
+
+/// A leader that gives up asks somebody whom it has heard lately, though the one it has not heard held as much.
+#[test]
+fn a_leader_with_a_stuck_disk_asks_somebody_alive() {
+    let mut raft = raft(&[1, 2, 3, 4, 5], HardState::default(), Vec::new());
+    let mut now = Moment(0) + TIMEOUT.times(3);
+    for kind in [MessageType::MsgPreVoteResp, MessageType::MsgVoteResp, MessageType::MsgAppResp] {
+        turn(&mut raft, now);
+        while let Some(write) = raft.take_write() {
+            raft.persisted(now, write.number);
+            turn(&mut raft, now);
+        }
+        for peer in 2..=5 {
+            let index = u64::from(kind == MessageType::MsgAppResp);
+            raft.step(now, MemberId(peer), Message { index, ..answer(kind, peer, 1) });
+        }
+    }
+    assert!(raft.is_leader(), "{:?}", raft.status());
+    raft.propose(now, EntryType::EntryNormal, "x".into()).expect("it leads");
+    turn(&mut raft, now);
+    assert!(raft.take_write().is_some());
+    let mut asked = Vec::new();
+    while raft.is_leader() {
+        now = now + Span::millis(100);
+        assert!(now < Moment(0) + TIMEOUT.times(20), "it leads on without a disk");
+        for peer in 3..=5 {
+            raft.step(now, MemberId(peer), answer(MessageType::MsgHeartbeatResp, peer, 1));
+        }
+        let sent = turn(&mut raft, now);
+        asked.extend(sent.iter().filter(|m| m.r#type() == MessageType::MsgTimeoutNow).map(|m| m.to));
+    }
+    assert_eq!(asked, [3]);
 }

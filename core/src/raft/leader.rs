@@ -160,9 +160,6 @@ impl Raft {
                 self.notes.push(Note::QuorumLost { term: self.ballot.term });
                 return self.become_follower(now, self.ballot.term, None);
             }
-            for peer in leader.progress.values_mut() {
-                peer.active = false;
-            }
             if is_stuck && others_suffice {
                 // Its heartbeats would keep everybody waiting for a disk that does not answer.
                 self.notes.push(Note::DiskStuck { term: self.ballot.term });
@@ -170,6 +167,10 @@ impl Raft {
             }
             if !self.may_campaign() {
                 return self.retire(now);
+            }
+            let Role::Leader(leader) = &mut self.role else { return };
+            for peer in leader.progress.values_mut() {
+                peer.active = false;
             }
         }
         let Role::Leader(leader) = &mut self.role else { return };
