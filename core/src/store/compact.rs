@@ -5,7 +5,7 @@
 use super::{
     Keyspace, KeyspaceHash, Record, Store,
     hash::{REMEMBERED, Sum},
-    record::{ByKey, ByRevision},
+    record::{At, ByRevision},
 };
 use crate::Refusal;
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
@@ -33,7 +33,7 @@ impl Job {
     /// Holds for the changes this compaction is about.
     pub fn covers(&self) -> impl Fn(&ByRevision) -> bool {
         let bound = self.bound;
-        move |change| change.0.mod_revision() <= bound
+        move |change: &ByRevision| change.0.mod_revision() <= bound
     }
 
     pub fn hash(&self, sum: Sum) -> KeyspaceHash {
@@ -77,7 +77,7 @@ impl Store {
     pub fn compact_step(&mut self, budget: usize) -> bool {
         let keyspace = &mut self.keyspace;
         let Some(mut job) = keyspace.compactions.pending.front().cloned() else { return true };
-        let rest = keyspace.log.range(|change| change.0.revision() < job.next, job.covers());
+        let rest = keyspace.log.range(|change: &ByRevision| change.0.revision() < job.next, job.covers());
         let is_last = rest.len() <= budget;
         let slice: Vec<Record> = rest.take(budget).map(|(change, ())| change.0.clone()).collect();
         for record in slice {
@@ -106,7 +106,13 @@ impl Store {
 impl Keyspace {
     fn forget(&mut self, record: Record) {
         self.bytes -= record.stored_len();
-        self.log.remove(&ByRevision(record.clone()));
-        self.history.remove(&ByKey(record));
+        let at = At { key: record.key(), revision: record.revision() };
+        let from_history = self.history.remove_floor(at);
+        let from_log = self.log.remove_floor(|change: &ByRevision| change.0.revision() <= record.revision());
+        assert!(
+            from_history.is_some_and(|(version, _)| version.0 == record)
+                && from_log.is_some_and(|(change, ())| change.0 == record),
+            "a record stands in both trees or in none"
+        );
     }
 }

@@ -65,7 +65,9 @@ impl Keyspace {
         let nothing_lives = hash_revision < 0 || self.count(&KeyRange::all(), hash_revision) == 0;
         let mut sum = Sum::of_bucket();
         let mut scratch = Vec::new();
-        let upto = self.log.range(|_| false, |change| change.0.mod_revision() <= hash_revision);
+        let upto = self
+            .log
+            .range(|_: &ByRevision| false, |change: &ByRevision| change.0.mod_revision() <= hash_revision);
         for (ByRevision(record), ()) in upto {
             let fed = if record.mod_revision() > bound {
                 true
@@ -107,7 +109,8 @@ impl Keyspace {
     fn finished_hash(&self, job: &Job) -> KeyspaceHash {
         let mut sum = job.sum;
         let mut scratch = Vec::new();
-        for (ByRevision(record), ()) in self.log.range(|change| change.0.revision() < job.next, job.covers())
+        for (ByRevision(record), ()) in
+            self.log.range(|change: &ByRevision| change.0.revision() < job.next, job.covers())
         {
             if self.is_hashed_by(job, record) {
                 sum.feed(record, &mut scratch);

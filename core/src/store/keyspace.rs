@@ -2,7 +2,7 @@
 use super::{
     compact::Compactions,
     record::{At, ByKey, ByRevision, Record},
-    tree::{Counted, Iter, Tree},
+    tree::{Counted, Iter, Probe, Tree},
 };
 use crate::{Refusal, key::End, key::KeyRange};
 use alloc::sync::Arc;
@@ -140,7 +140,8 @@ impl Keyspace {
         if self.is_newest(at) {
             return newest;
         }
-        let later = self.log.range(|change| change.0.mod_revision() <= at, |_| true);
+        let later =
+            self.log.range(|change: &ByRevision| change.0.mod_revision() <= at, |_: &ByRevision| true);
         let versions = self.history.range(before(range), within(range)).len();
         if later.len() >= versions {
             return self.range(range, at).count();
@@ -164,7 +165,8 @@ impl Keyspace {
     /// has compared with [`Keyspace::compact_revision`].
     pub fn changes(&self, from: i64) -> impl Iterator<Item = &Record> {
         let from = from.max(self.compacted);
-        let changes = self.log.range(|change| change.0.mod_revision() < from, |_| true);
+        let changes =
+            self.log.range(|change: &ByRevision| change.0.mod_revision() < from, |_: &ByRevision| true);
         // Of two changes of one key at the bound itself the earlier may or may not be removed yet.
         let visible = |record: &&Record| {
             record.mod_revision() != self.compacted || self.survives(record, self.compacted)
@@ -187,8 +189,7 @@ impl Keyspace {
     }
 
     fn version_upto(&self, key: &[u8], revision: (i64, i64)) -> Option<&Record> {
-        let place = At { key, revision };
-        let (ByKey(record), _) = self.history.floor(|version| version.cmp_to(place).is_le())?;
+        let (ByKey(record), _) = self.history.floor(At { key, revision })?;
         (record.key() == key).then_some(record)
     }
 
@@ -206,17 +207,29 @@ impl Keyspace {
     }
 }
 
-/// Holds for the versions of keys before the interval.
-fn before(range: &KeyRange) -> impl Fn(&ByKey) -> bool {
-    |version| version.0.key() < &range.start[..]
+/// The cut before the versions of the first key of an interval.
+fn before(range: &KeyRange) -> impl Probe<ByKey> {
+    At { key: &range.start, revision: (i64::MIN, i64::MIN) }
 }
 
-/// Holds for the versions of keys before the end of the interval.
-fn within(range: &KeyRange) -> impl Fn(&ByKey) -> bool {
-    |version| match &range.end {
-        End::Single => version.0.key() <= &range.start[..],
-        End::Open => true,
-        End::Before(end) => version.0.key() < &end[..],
+/// The cut behind the versions of the last key of an interval.
+fn within(range: &KeyRange) -> impl Probe<ByKey> {
+    match &range.end {
+        End::Single => Upto(Some(At { key: &range.start, revision: (i64::MAX, i64::MAX) })),
+        End::Before(end) => Upto(Some(At { key: end, revision: (i64::MIN, i64::MIN) })),
+        End::Open => Upto(None),
+    }
+}
+
+/// A cut, or the end of everything.
+struct Upto<'a>(Option<At<'a>>);
+
+impl Probe<ByKey> for Upto<'_> {
+    fn is_behind(&self, version: &ByKey) -> bool {
+        self.0.is_none_or(|at| at.is_behind(version))
+    }
+    fn bytes(&self) -> Option<&[u8]> {
+        self.0.as_ref().and_then(Probe::bytes)
     }
 }
 
@@ -283,7 +296,7 @@ impl<'a> Past<'a> {
             }
             version = self.next_version();
         }
-        self.versions.skip_to(|version| version.0.key() <= key);
+        self.versions.skip_to(At { key, revision: (i64::MAX, i64::MAX) });
         self.peeked = version.filter(|record| record.key() != key);
         if self.peeked.is_some() {
             // The run ended exactly here, and the skip above did not move.

@@ -1,4 +1,5 @@
 //! One change of one key, in one allocation.
+use super::tree::{Key, Probe};
 use alloc::{sync::Arc, vec::Vec};
 use bytes::Bytes;
 use core::{cmp::Ordering, fmt};
@@ -7,21 +8,24 @@ use prost::encoding::{encode_varint, encoded_len_varint};
 
 /// A version of a key, or the tombstone that ended it. Cloning shares it.
 ///
-/// A million keys are a million of these, so everything stands in one block: a header, then the key, then the value.
+/// A million keys are a million of these, so everything stands in one block.
 ///
 /// | bytes | what, integers little-endian |
 /// |---|---|
-/// | 0..8 | main revision |
-/// | 8..16 | sub-revision |
-/// | 16..24 | revision of the put that created the key; 0 in a tombstone |
-/// | 24..32 | version, counted from 1; 0 in a tombstone, and that is how one is known |
-/// | 32..40 | lease or 0 |
-/// | 40..44 | length of the key |
-/// | 44.. | key, value |
+/// | 4 | length of the key |
+/// | | the key: near the front because it is what searches look at |
+/// | 4 | sub-revision |
+/// | 8 | main revision |
+/// | 8 | revision of the put that created the key; 0 in a tombstone |
+/// | 8 | version, counted from 1; 0 in a tombstone, and that is how one is known |
+/// | 8 | lease or 0 |
+/// | | the value |
 #[derive(Clone)]
 pub struct Record(Arc<[u8]>);
 
-const HEADER: usize = 44;
+const KEY: usize = 4;
+/// Of the numbers between key and value.
+const NUMBERS: usize = 4 + 4 * 8;
 
 /// What is known of a version besides its bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,23 +41,35 @@ impl Record {
     /// `scratch` is only there to be reused.
     pub(super) fn new(meta: Meta, key: &[u8], value: &[u8], scratch: &mut Vec<u8>) -> Record {
         let key_len = u32::try_from(key.len()).expect("a request is far smaller than 4 GiB");
+        let sub =
+            u32::try_from(meta.sub).expect("a request changes fewer keys than its bytes, or than memory has");
         scratch.clear();
-        for number in [meta.main, meta.sub, meta.create_revision, meta.version, meta.lease] {
-            scratch.extend_from_slice(&number.to_le_bytes());
-        }
         scratch.extend_from_slice(&key_len.to_le_bytes());
         scratch.extend_from_slice(key);
+        scratch.extend_from_slice(&sub.to_le_bytes());
+        for number in [meta.main, meta.create_revision, meta.version, meta.lease] {
+            scratch.extend_from_slice(&number.to_le_bytes());
+        }
         scratch.extend_from_slice(value);
         Record(Arc::from(&scratch[..]))
     }
 
-    fn number(&self, at: usize) -> i64 {
+    fn small(&self, at: usize) -> u32 {
+        u32::from_le_bytes(self.0[at..at + 4].try_into().expect("four bytes are four bytes"))
+    }
+
+    /// One of the numbers behind the key and the sub-revision.
+    fn number(&self, which: usize) -> i64 {
+        let at = self.key_end() + 4 + 8 * which;
         i64::from_le_bytes(self.0[at..at + 8].try_into().expect("eight bytes are eight bytes"))
     }
 
     fn key_end(&self) -> usize {
-        let len = u32::from_le_bytes(self.0[40..44].try_into().expect("four bytes are four bytes"));
-        HEADER + len as usize
+        KEY + self.small(0) as usize
+    }
+
+    fn value_start(&self) -> usize {
+        self.key_end() + NUMBERS
     }
 
     /// The revision this change belongs to.
@@ -63,19 +79,19 @@ impl Record {
 
     /// The place of this change among those of its revision, from 0.
     pub fn sub(&self) -> i64 {
-        self.number(8)
+        i64::from(self.small(self.key_end()))
     }
 
     pub fn create_revision(&self) -> i64 {
-        self.number(16)
+        self.number(1)
     }
 
     pub fn version(&self) -> i64 {
-        self.number(24)
+        self.number(2)
     }
 
     pub fn lease(&self) -> i64 {
-        self.number(32)
+        self.number(3)
     }
 
     pub fn is_tombstone(&self) -> bool {
@@ -83,11 +99,11 @@ impl Record {
     }
 
     pub fn key(&self) -> &[u8] {
-        &self.0[HEADER..self.key_end()]
+        &self.0[KEY..self.key_end()]
     }
 
     pub fn value(&self) -> &[u8] {
-        &self.0[self.key_end()..]
+        &self.0[self.value_start()..]
     }
 
     /// (main, sub): the order of changes.
@@ -100,11 +116,11 @@ impl Record {
     pub fn to_kv(&self) -> KeyValue {
         let all = Bytes::from_owner(self.clone());
         KeyValue {
-            key: all.slice(HEADER..self.key_end()),
+            key: all.slice(KEY..self.key_end()),
             create_revision: self.create_revision(),
             mod_revision: self.mod_revision(),
             version: self.version(),
-            value: all.slice(self.key_end()..),
+            value: all.slice(self.value_start()..),
             lease: self.lease(),
         }
     }
@@ -112,7 +128,7 @@ impl Record {
     /// [`Record::to_kv`] with an empty value.
     pub fn to_kv_without_value(&self) -> KeyValue {
         KeyValue {
-            key: Bytes::from_owner(self.clone()).slice(HEADER..self.key_end()),
+            key: Bytes::from_owner(self.clone()).slice(KEY..self.key_end()),
             create_revision: self.create_revision(),
             mod_revision: self.mod_revision(),
             version: self.version(),
@@ -217,7 +233,14 @@ impl fmt::Debug for Record {
 #[derive(Clone, Debug)]
 pub(super) struct ByKey(pub Record);
 
-/// A place in the history.
+impl Key for ByKey {
+    type Head = u64;
+    fn bytes(&self) -> &[u8] {
+        self.0.key()
+    }
+}
+
+/// A place in the history: the cut behind this version of this key, whether there is such a version or not.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     pub key: &'a [u8],
@@ -230,6 +253,15 @@ impl ByKey {
     }
     fn place(&self) -> At<'_> {
         At { key: self.0.key(), revision: self.0.revision() }
+    }
+}
+
+impl Probe<ByKey> for At<'_> {
+    fn is_behind(&self, version: &ByKey) -> bool {
+        version.cmp_to(*self).is_le()
+    }
+    fn bytes(&self) -> Option<&[u8]> {
+        Some(self.key)
     }
 }
 
@@ -253,6 +285,10 @@ impl Eq for ByKey {}
 /// A record in the log of changes: ordered by revision alone.
 #[derive(Clone, Debug)]
 pub(super) struct ByRevision(pub Record);
+
+impl Key for ByRevision {
+    type Head = ();
+}
 
 impl Ord for ByRevision {
     fn cmp(&self, other: &ByRevision) -> Ordering {

@@ -3,12 +3,12 @@
 //! An iterator is two ranks and the leaves they stand in; when a leaf is used up the next one is found by its rank,
 //! which costs a walk down the tree per leaf and no memory.
 use super::{
-    Counted,
+    Counted, Key, Probe,
     node::{Measure, Node, Place},
 };
 
 /// A walk over an interval of a tree, double-ended, of known length.
-pub struct Iter<'a, K, V> {
+pub struct Iter<'a, K: Key, V> {
     root: &'a Node<K, V>,
     select: fn(&'a Node<K, V>, usize) -> Place<'a, K, V>,
     seen: fn(&V) -> bool,
@@ -22,13 +22,13 @@ pub struct Iter<'a, K, V> {
     back: Option<Place<'a, K, V>>,
 }
 
-impl<K, V> Clone for Iter<'_, K, V> {
+impl<K: Key, V> Clone for Iter<'_, K, V> {
     fn clone(&self) -> Self {
         Iter { ..*self }
     }
 }
 
-impl<'a, K, V> Iter<'a, K, V> {
+impl<'a, K: Key, V> Iter<'a, K, V> {
     pub(super) fn items(root: &'a Node<K, V>, next: usize, end: usize) -> Self {
         Iter {
             root,
@@ -58,8 +58,8 @@ impl<'a, K, V> Iter<'a, K, V> {
         }
     }
 
-    /// Goes on with the first entry, among those still to come, for which `before` does not hold.
-    pub fn skip_to(&mut self, before: impl Fn(&K) -> bool)
+    /// Goes on with the first entry, among those still to come, behind a cut.
+    pub fn skip_to(&mut self, before: impl Probe<K>)
     where
         V: Counted,
     {
@@ -71,7 +71,7 @@ impl<'a, K, V> Iter<'a, K, V> {
     }
 }
 
-impl<'a, K, V> Iterator for Iter<'a, K, V> {
+impl<'a, K: Key, V> Iterator for Iter<'a, K, V> {
     type Item = (&'a K, &'a V);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -102,7 +102,7 @@ impl<'a, K, V> Iterator for Iter<'a, K, V> {
     }
 }
 
-impl<K, V> DoubleEndedIterator for Iter<'_, K, V> {
+impl<K: Key, V> DoubleEndedIterator for Iter<'_, K, V> {
     fn next_back(&mut self) -> Option<Self::Item> {
         if self.next == self.end {
             return None;
@@ -118,4 +118,4 @@ impl<K, V> DoubleEndedIterator for Iter<'_, K, V> {
     }
 }
 
-impl<K, V> ExactSizeIterator for Iter<'_, K, V> {}
+impl<K: Key, V> ExactSizeIterator for Iter<'_, K, V> {}

@@ -8,15 +8,17 @@
 //!
 //! Not in here: what the entries mean, and any way to change a key in place.
 use alloc::sync::Arc;
-use core::{borrow::Borrow, cmp::Ordering, fmt};
+use core::{borrow::Borrow, fmt};
 
 mod iter;
 mod node;
+mod search;
 #[cfg(test)]
 mod tests;
 
 pub use iter::Iter;
 use node::{Measure, Node};
+pub use search::{Head, Key, Probe};
 
 /// Which entries count. Those that do not are invisible to the `counted` half of the interface.
 pub trait Counted {
@@ -28,30 +30,30 @@ pub trait Counted {
 impl Counted for () {}
 
 /// A sorted map from `K` to `V`.
-pub struct Tree<K, V> {
+pub struct Tree<K: Key, V> {
     root: Arc<Node<K, V>>,
     measure: Measure,
 }
 
-impl<K, V> Clone for Tree<K, V> {
+impl<K: Key, V> Clone for Tree<K, V> {
     fn clone(&self) -> Self {
         Tree { root: self.root.clone(), measure: self.measure }
     }
 }
 
-impl<K, V> Default for Tree<K, V> {
+impl<K: Key, V> Default for Tree<K, V> {
     fn default() -> Self {
         Tree { root: Arc::new(Node::empty()), measure: Measure::default() }
     }
 }
 
-impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Tree<K, V> {
+impl<K: Key + fmt::Debug, V: fmt::Debug> fmt::Debug for Tree<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
 }
 
-impl<K, V> Tree<K, V> {
+impl<K: Key, V> Tree<K, V> {
     pub fn new() -> Self {
         Self::default()
     }
@@ -83,8 +85,8 @@ impl<K, V> Tree<K, V> {
         Iter::items(&self.root, 0, self.measure.items)
     }
 
-    /// The last entry for which `upto` holds; it must hold for a prefix of the entries.
-    pub fn floor(&self, upto: impl Fn(&K) -> bool) -> Option<(&K, &V)> {
+    /// The last entry before a cut.
+    pub fn floor(&self, upto: impl Probe<K>) -> Option<(&K, &V)> {
         self.root.floor(&upto)
     }
 
@@ -92,7 +94,7 @@ impl<K, V> Tree<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (found, value) = self.floor(|k| k.borrow() <= key)?;
+        let (found, value) = self.floor(|k: &K| k.borrow() <= key)?;
         (found.borrow() == key).then_some(value)
     }
 
@@ -104,9 +106,9 @@ impl<K, V> Tree<K, V> {
     }
 }
 
-impl<K, V: Counted> Tree<K, V> {
-    /// How many entries stand before the point up to which `before` holds; it must hold for a prefix.
-    pub fn rank(&self, before: impl Fn(&K) -> bool) -> usize {
+impl<K: Key, V: Counted> Tree<K, V> {
+    /// How many entries stand before a cut.
+    pub fn rank(&self, before: impl Probe<K>) -> usize {
         self.root.rank(&before).items
     }
 
@@ -126,28 +128,28 @@ impl<K, V: Counted> Tree<K, V> {
         })
     }
 
-    /// How many entries that count stand before the point up to which `before` holds; it must hold for a prefix.
-    pub fn rank_counted(&self, before: impl Fn(&K) -> bool) -> usize {
+    /// How many entries that count stand before a cut.
+    pub fn rank_counted(&self, before: impl Probe<K>) -> usize {
         self.root.rank(&before).counted
     }
 
-    /// The entries after those for which `before` holds, as long as `within` holds; both must hold for a prefix.
-    pub fn range(&self, before: impl Fn(&K) -> bool, within: impl Fn(&K) -> bool) -> Iter<'_, K, V> {
+    /// The entries between two cuts.
+    pub fn range(&self, before: impl Probe<K>, within: impl Probe<K>) -> Iter<'_, K, V> {
         Iter::items(&self.root, self.rank(before), self.rank(within))
     }
 
     /// Like [`Tree::range`], but only the entries that count.
-    pub fn range_counted(&self, before: impl Fn(&K) -> bool, within: impl Fn(&K) -> bool) -> Iter<'_, K, V> {
+    pub fn range_counted(&self, before: impl Probe<K>, within: impl Probe<K>) -> Iter<'_, K, V> {
         Iter::counted(&self.root, self.rank_counted(before), self.rank_counted(within))
     }
 
     /// How many entries that count [`Tree::range_counted`] would give, without giving them.
-    pub fn count_range(&self, before: impl Fn(&K) -> bool, within: impl Fn(&K) -> bool) -> usize {
+    pub fn count_range(&self, before: impl Probe<K>, within: impl Probe<K>) -> usize {
         self.rank_counted(within).saturating_sub(self.rank_counted(before))
     }
 }
 
-impl<K: Ord + Clone, V: Counted + Clone> Tree<K, V> {
+impl<K: Key, V: Counted + Clone> Tree<K, V> {
     /// Puts an entry in its place; the value that was there, if any.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.insert_after(key, value, |_, _| ())
@@ -171,7 +173,12 @@ impl<K: Ord + Clone, V: Counted + Clone> Tree<K, V> {
     {
         // Looking first keeps a miss from copying nodes.
         self.get(key)?;
-        let removed = Node::remove(&mut self.root, &|k: &K| k.borrow().cmp(key))?;
+        self.remove_floor(|k: &K| k.borrow() <= key)
+    }
+
+    /// Takes out the last entry before a cut.
+    pub fn remove_floor(&mut self, upto: impl Probe<K>) -> Option<(K, V)> {
+        let removed = Node::remove(&mut self.root, &upto)?;
         while let Some(child) = self.root.only_child() {
             self.root = child;
         }
@@ -185,14 +192,13 @@ impl<K: Ord + Clone, V: Counted + Clone> Tree<K, V> {
         K: Borrow<Q>,
     {
         self.get(key)?;
-        let (result, change) =
-            Node::edit(&mut self.root, &|k: &K| k.borrow().cmp(key) != Ordering::Greater, change)?;
+        let (result, change) = Node::edit(&mut self.root, &|k: &K| k.borrow() <= key, change)?;
         self.measure = self.measure.plus(change);
         Some(result)
     }
 }
 
-impl<K: Ord + Clone, V: Counted + Clone> FromIterator<(K, V)> for Tree<K, V> {
+impl<K: Key, V: Counted + Clone> FromIterator<(K, V)> for Tree<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut tree = Tree::new();
         for (key, value) in entries {

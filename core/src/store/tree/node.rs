@@ -3,9 +3,12 @@
 //! What always holds: every leaf is equally deep; a branch's `firsts[i]` equals the first key under `children[i + 1]`;
 //! every node but the root has at least `LEAST` entries or children, except along the right edge of the tree, where
 //! appending leaves full nodes behind instead of halves.
-use super::Counted;
+use super::search::Head;
+use super::{
+    Counted, Key, Probe,
+    search::{self, Before, Behind},
+};
 use alloc::{sync::Arc, vec, vec::Vec};
-use core::cmp::Ordering;
 
 /// Most entries of a leaf, most children of a branch. Larger nodes make a shallower tree and a dearer copy.
 pub(super) const MOST: usize = 32;
@@ -37,13 +40,16 @@ impl Measure {
     }
 }
 
-pub(super) enum Node<K, V> {
+pub(super) enum Node<K: Key, V> {
     Leaf(Leaf<K, V>),
     Branch(Branch<K, V>),
 }
 
 /// Entries, ascending by key. Keys and values stand apart because values are small.
-pub(super) struct Leaf<K, V> {
+pub(super) struct Leaf<K: Key, V> {
+    /// All keys share this many bytes, or more.
+    skip: usize,
+    heads: Vec<K::Head>,
     pub keys: Vec<K>,
     pub values: Vec<V>,
 }
@@ -51,31 +57,42 @@ pub(super) struct Leaf<K, V> {
 /// A leaf and a place in it.
 pub(super) type Place<'a, K, V> = (&'a Leaf<K, V>, usize);
 
-pub(super) struct Branch<K, V> {
-    /// The first key of every child but the first. Shared between copies: it changes only when nodes split or merge.
+pub(super) struct Branch<K: Key, V> {
+    /// The first key of every child but the first, with heads behind the bytes they share. Copies of the branch share
+    /// them: they change only when nodes split or merge.
     pub firsts: Arc<[K]>,
+    skip: usize,
+    heads: Arc<[K::Head]>,
     pub children: Vec<Child<K, V>>,
 }
 
-pub(super) struct Child<K, V> {
+pub(super) struct Child<K: Key, V> {
     pub node: Arc<Node<K, V>>,
     pub measure: Measure,
 }
 
-impl<K, V> Clone for Child<K, V> {
+impl<K: Key, V> Clone for Child<K, V> {
     fn clone(&self) -> Self {
         Child { node: self.node.clone(), measure: self.measure }
     }
 }
 
-impl<K: Clone, V: Clone> Clone for Node<K, V> {
+impl<K: Key, V: Clone> Clone for Node<K, V> {
     /// The copy is made to be changed, so its lists have room for a few more.
     fn clone(&self) -> Self {
         match self {
-            Node::Leaf(leaf) => Node::Leaf(Leaf { keys: roomy(&leaf.keys), values: roomy(&leaf.values) }),
-            Node::Branch(branch) => {
-                Node::Branch(Branch { firsts: branch.firsts.clone(), children: roomy(&branch.children) })
-            }
+            Node::Leaf(leaf) => Node::Leaf(Leaf {
+                skip: leaf.skip,
+                heads: roomy(&leaf.heads),
+                keys: roomy(&leaf.keys),
+                values: roomy(&leaf.values),
+            }),
+            Node::Branch(branch) => Node::Branch(Branch {
+                firsts: branch.firsts.clone(),
+                skip: branch.skip,
+                heads: branch.heads.clone(),
+                children: roomy(&branch.children),
+            }),
         }
     }
 }
@@ -104,12 +121,12 @@ fn cut<T>(list: &mut Vec<T>, at: usize) -> Vec<T> {
 }
 
 /// The new right neighbour of a node that was full.
-pub(super) struct Split<K, V> {
+pub(super) struct Split<K: Key, V> {
     pub first: K,
     pub right: Child<K, V>,
 }
 
-pub(super) struct Inserted<K, V> {
+pub(super) struct Inserted<K: Key, V> {
     pub replaced: Option<V>,
     /// How the measure of the whole subtree, split or not, has changed.
     pub change: Measure,
@@ -123,42 +140,76 @@ pub(super) struct Removed<K, V> {
     first: Option<K>,
 }
 
-impl<K, V> Leaf<K, V> {
+impl<K: Key, V> Leaf<K, V> {
+    fn of(keys: Vec<K>, values: Vec<V>) -> Self {
+        let (skip, heads) = search::heads(&keys);
+        Leaf { skip, heads, keys, values }
+    }
+
+    #[cfg(test)]
+    pub fn assert_heads(&self) {
+        let shares = |key: &K| key.bytes()[..self.skip] == self.keys[0].bytes()[..self.skip];
+        assert!(self.keys.iter().all(shares));
+        assert!(self.heads == search::heads_behind(&self.keys, self.skip));
+    }
+
+    /// How many entries are before the cut.
+    fn cut(&self, probe: &impl Probe<K>) -> usize {
+        search::cut(&self.keys, &self.heads, self.skip, probe)
+    }
+
+    /// After the keys have changed at will.
+    fn renew_heads(&mut self) {
+        (self.skip, self.heads) = search::heads(&self.keys);
+    }
+
+    /// After this key came in.
+    fn add_head(&mut self, at: usize) {
+        let key = &self.keys[at];
+        // Any other will do to see whether the new one shares what all others do.
+        let other = if at == 0 { self.keys.last() } else { self.keys.first() };
+        let shared = other.map_or(0, |other| search::shared(key, other));
+        if shared < self.skip {
+            self.skip = shared;
+            self.heads = search::heads_behind(&self.keys, shared);
+        } else {
+            insert_at(&mut self.heads, at, K::Head::of(key.bytes(), self.skip));
+        }
+    }
+
     pub fn entry(&self, at: usize) -> (&K, &V) {
         (&self.keys[at], &self.values[at])
     }
 }
 
-impl<K, V> Branch<K, V> {
-    /// The child in which the point up to which `upto` holds lies.
-    fn child_at(&self, upto: &impl Fn(&K) -> bool) -> usize {
-        self.firsts.partition_point(upto)
+impl<K: Key, V> Branch<K, V> {
+    fn of(firsts: Vec<K>, children: Vec<Child<K, V>>) -> Self {
+        let (skip, heads) = search::heads(&firsts);
+        Branch { firsts: firsts.into(), skip, heads: heads.into(), children }
     }
 
-    fn insert_first(&mut self, at: usize, first: K)
-    where
-        K: Clone,
-    {
-        let mut firsts = Vec::with_capacity(self.firsts.len() + 1);
-        firsts.extend_from_slice(&self.firsts[..at]);
-        firsts.push(first);
-        firsts.extend_from_slice(&self.firsts[at..]);
-        self.firsts = firsts.into();
+    /// The child in which the cut is.
+    fn child_at(&self, probe: &impl Probe<K>) -> usize {
+        search::cut(&self.firsts, &self.heads, self.skip, probe)
     }
 
-    fn remove_first(&mut self, at: usize)
-    where
-        K: Clone,
-    {
+    fn change_firsts(&mut self, change: impl FnOnce(&mut Vec<K>)) {
         let mut firsts = self.firsts.to_vec();
-        firsts.remove(at);
+        change(&mut firsts);
+        self.set_firsts(firsts);
+    }
+
+    fn set_firsts(&mut self, firsts: Vec<K>) {
+        let (skip, heads) = search::heads(&firsts);
         self.firsts = firsts.into();
+        self.skip = skip;
+        self.heads = heads.into();
     }
 }
 
-impl<K, V> Node<K, V> {
+impl<K: Key, V> Node<K, V> {
     pub fn empty() -> Self {
-        Node::Leaf(Leaf { keys: Vec::new(), values: Vec::new() })
+        Node::Leaf(Leaf::of(Vec::new(), Vec::new()))
     }
 
     /// A new root over what was the root and its new neighbour.
@@ -168,7 +219,7 @@ impl<K, V> Node<K, V> {
     {
         let measure = left.measure();
         let children = vec![Child { node: left, measure }, split.right];
-        Node::Branch(Branch { firsts: [split.first].into(), children })
+        Node::Branch(Branch::of(vec![split.first], children))
     }
 
     /// Entries of a leaf, children of a branch.
@@ -194,21 +245,21 @@ impl<K, V> Node<K, V> {
         }
     }
 
-    pub fn floor(&self, upto: &impl Fn(&K) -> bool) -> Option<(&K, &V)> {
+    pub fn floor(&self, upto: &impl Probe<K>) -> Option<(&K, &V)> {
         let mut node = self;
         loop {
             match node {
                 Node::Branch(branch) => node = &branch.children[branch.child_at(upto)].node,
                 // A leaf's first key is the one its branch routed by, so only the very first leaf can come out empty.
                 Node::Leaf(leaf) => {
-                    return leaf.keys.partition_point(upto).checked_sub(1).map(|at| leaf.entry(at));
+                    return leaf.cut(upto).checked_sub(1).map(|at| leaf.entry(at));
                 }
             }
         }
     }
 
-    /// The measure of the entries for which `before` holds.
-    pub fn rank(&self, before: &impl Fn(&K) -> bool) -> Measure
+    /// The measure of the entries before the cut.
+    pub fn rank(&self, before: &impl Probe<K>) -> Measure
     where
         V: Counted,
     {
@@ -222,7 +273,7 @@ impl<K, V> Node<K, V> {
                     node = &branch.children[at].node;
                 }
                 Node::Leaf(leaf) => {
-                    let items = leaf.keys.partition_point(before);
+                    let items = leaf.cut(before);
                     let counted = leaf.values[..items].iter().filter(|value| value.counts()).count();
                     return sum.plus(Measure { items, counted });
                 }
@@ -277,7 +328,7 @@ impl<K, V> Node<K, V> {
 }
 
 /// The child in which the entry with `rank` entries before it lies; `rank` becomes its rank in there.
-fn descend<'a, K, V>(
+fn descend<'a, K: Key, V>(
     branch: &'a Branch<K, V>,
     rank: &mut usize,
     size: impl Fn(Measure) -> usize,
@@ -292,7 +343,7 @@ fn descend<'a, K, V>(
     unreachable!("a rank is below the measure of the node it is looked up in")
 }
 
-impl<K: Ord + Clone, V: Counted + Clone> Node<K, V> {
+impl<K: Key, V: Counted + Clone> Node<K, V> {
     /// `at_end`: this node is on the right edge of the tree.
     pub fn insert(
         this: &mut Arc<Self>,
@@ -304,7 +355,7 @@ impl<K: Ord + Clone, V: Counted + Clone> Node<K, V> {
         match Arc::make_mut(this) {
             Node::Leaf(leaf) => leaf.insert(key, value, at_end, edit),
             Node::Branch(branch) => {
-                let at = branch.child_at(&|first: &K| *first <= key);
+                let at = branch.child_at(&Behind(&key));
                 let child_at_end = at_end && at + 1 == branch.children.len();
                 let child = &mut branch.children[at];
                 let inserted = Node::insert(&mut child.node, key, value, child_at_end, edit);
@@ -312,21 +363,21 @@ impl<K: Ord + Clone, V: Counted + Clone> Node<K, V> {
                 let Some(Split { first, right }) = inserted.split else { return inserted };
                 child.measure = child.measure.minus(right.measure);
                 insert_at(&mut branch.children, at + 1, right);
-                branch.insert_first(at, first);
+                branch.change_firsts(|firsts| firsts.insert(at, first));
                 Inserted { split: branch.split_if_full(at_end), ..inserted }
             }
         }
     }
 
-    /// Changes the value of the last entry for which `upto` holds.
+    /// Changes the value of the last entry before the cut.
     pub fn edit<R>(
         this: &mut Arc<Self>,
-        upto: &impl Fn(&K) -> bool,
+        upto: &impl Probe<K>,
         change: impl FnOnce(&mut V) -> R,
     ) -> Option<(R, Measure)> {
         match Arc::make_mut(this) {
             Node::Leaf(leaf) => {
-                let at = leaf.keys.partition_point(upto).checked_sub(1)?;
+                let at = leaf.cut(upto).checked_sub(1)?;
                 let value = &mut leaf.values[at];
                 let before = Measure::of(value);
                 let result = change(value);
@@ -342,34 +393,34 @@ impl<K: Ord + Clone, V: Counted + Clone> Node<K, V> {
         }
     }
 
-    /// Takes out the entry for which `probe` says `Equal`.
-    pub fn remove(this: &mut Arc<Self>, probe: &impl Fn(&K) -> Ordering) -> Option<Removed<K, V>> {
+    /// Takes out the last entry before the cut.
+    pub fn remove(this: &mut Arc<Self>, upto: &impl Probe<K>) -> Option<Removed<K, V>> {
         match Arc::make_mut(this) {
             Node::Leaf(leaf) => {
-                let at = leaf.keys.binary_search_by(probe).ok()?;
+                let at = leaf.cut(upto).checked_sub(1)?;
                 let key = leaf.keys.remove(at);
                 let value = leaf.values.remove(at);
+                leaf.heads.remove(at);
                 let first = if at == 0 { leaf.keys.first().cloned() } else { None };
                 Some(Removed { key, value, first })
             }
             Node::Branch(branch) => {
-                let at = branch.child_at(&|first: &K| probe(first) != Ordering::Greater);
+                let at = branch.child_at(upto);
                 let child = &mut branch.children[at];
-                let mut removed = Node::remove(&mut child.node, probe)?;
+                let mut removed = Node::remove(&mut child.node, upto)?;
                 child.measure = child.measure.minus(Measure::of(&removed.value));
                 let width = child.node.width();
                 if at > 0
                     && let Some(first) = removed.first.take()
                 {
-                    Arc::make_mut(&mut branch.firsts)[at - 1] = first;
+                    branch.change_firsts(|firsts| firsts[at - 1] = first);
                 }
                 if width == 0 {
                     branch.children.remove(at);
                     if at > 0 {
-                        branch.remove_first(at - 1);
-                    } else if let Some(first) = branch.firsts.first().cloned() {
-                        branch.remove_first(0);
-                        removed.first = Some(first);
+                        branch.change_firsts(|firsts| drop(firsts.remove(at - 1)));
+                    } else if !branch.firsts.is_empty() {
+                        branch.change_firsts(|firsts| removed.first = Some(firsts.remove(0)));
                     }
                 } else if width < LEAST && branch.children.len() > 1 {
                     branch.level(at.saturating_sub(1));
@@ -380,17 +431,15 @@ impl<K: Ord + Clone, V: Counted + Clone> Node<K, V> {
     }
 }
 
-impl<K: Ord + Clone, V: Counted + Clone> Leaf<K, V> {
+impl<K: Key, V: Counted + Clone> Leaf<K, V> {
     fn insert(&mut self, key: K, value: V, at_end: bool, edit: impl FnOnce(&K, &mut V)) -> Inserted<K, V> {
         let mut change = Measure::of(&value);
-        let at = match self.keys.binary_search(&key) {
-            Ok(at) => {
-                let replaced = core::mem::replace(&mut self.values[at], value);
-                change = change.minus(Measure::of(&replaced));
-                return Inserted { replaced: Some(replaced), change, split: None };
-            }
-            Err(at) => at,
-        };
+        let at = self.cut(&Before(&key));
+        if self.keys.get(at) == Some(&key) {
+            let replaced = core::mem::replace(&mut self.values[at], value);
+            change = change.minus(Measure::of(&replaced));
+            return Inserted { replaced: Some(replaced), change, split: None };
+        }
         // What stands before a new key stands in the same leaf, unless nothing stands before it at all.
         if let Some(before) = at.checked_sub(1) {
             let neighbour = &mut self.values[before];
@@ -400,9 +449,11 @@ impl<K: Ord + Clone, V: Counted + Clone> Leaf<K, V> {
         }
         insert_at(&mut self.keys, at, key);
         insert_at(&mut self.values, at, value);
+        self.add_head(at);
         let split = (self.keys.len() > MOST).then(|| {
             let cut_at = if at_end && at == MOST { MOST } else { MOST / 2 };
-            let right = Leaf { keys: cut(&mut self.keys, cut_at), values: cut(&mut self.values, cut_at) };
+            let right = Leaf::of(cut(&mut self.keys, cut_at), cut(&mut self.values, cut_at));
+            self.renew_heads();
             let first = right.keys[0].clone();
             let node = Node::Leaf(right);
             Split { first, right: Child { measure: node.measure(), node: Arc::new(node) } }
@@ -411,17 +462,16 @@ impl<K: Ord + Clone, V: Counted + Clone> Leaf<K, V> {
     }
 }
 
-impl<K: Ord + Clone, V: Counted + Clone> Branch<K, V> {
+impl<K: Key, V: Counted + Clone> Branch<K, V> {
     fn split_if_full(&mut self, at_end: bool) -> Option<Split<K, V>> {
         if self.children.len() <= MOST {
             return None;
         }
         // On the right edge children come one by one at the end: leave a full branch behind.
         let cut_at = if at_end { MOST } else { MOST / 2 };
-        let right =
-            Branch { firsts: self.firsts[cut_at..].into(), children: cut(&mut self.children, cut_at) };
+        let right = Branch::of(self.firsts[cut_at..].to_vec(), cut(&mut self.children, cut_at));
         let first = self.firsts[cut_at - 1].clone();
-        self.firsts = self.firsts[..cut_at - 1].into();
+        self.set_firsts(self.firsts[..cut_at - 1].to_vec());
         let node = Node::Branch(right);
         Some(Split { first, right: Child { measure: node.measure(), node: Arc::new(node) } })
     }
@@ -435,11 +485,13 @@ impl<K: Ord + Clone, V: Counted + Clone> Branch<K, V> {
             (Node::Leaf(a), Node::Leaf(b)) => {
                 a.keys.extend(b.keys);
                 a.values.extend(b.values);
-                (a.keys.len() > MOST).then(|| {
+                let split = (a.keys.len() > MOST).then(|| {
                     let middle = a.keys.len() / 2;
-                    let right = Leaf { keys: cut(&mut a.keys, middle), values: cut(&mut a.values, middle) };
+                    let right = Leaf::of(cut(&mut a.keys, middle), cut(&mut a.values, middle));
                     (right.keys[0].clone(), Node::Leaf(right))
-                })
+                });
+                a.renew_heads();
+                split
             }
             (Node::Branch(a), Node::Branch(b)) => {
                 let mut firsts = a.firsts.to_vec();
@@ -451,9 +503,9 @@ impl<K: Ord + Clone, V: Counted + Clone> Branch<K, V> {
                     let right = firsts.split_off(middle);
                     let first = firsts.pop().expect("half of many is at least one");
                     let children = cut(&mut a.children, middle);
-                    (first, Node::Branch(Branch { firsts: right.into(), children }))
+                    (first, Node::Branch(Branch::of(right, children)))
                 });
-                a.firsts = firsts.into();
+                a.set_firsts(firsts);
                 split
             }
             (Node::Leaf(_), Node::Branch(_)) | (Node::Branch(_), Node::Leaf(_)) => {
@@ -462,9 +514,9 @@ impl<K: Ord + Clone, V: Counted + Clone> Branch<K, V> {
         };
         child.measure = child.node.measure();
         match split {
-            None => self.remove_first(left),
+            None => self.change_firsts(|firsts| drop(firsts.remove(left))),
             Some((first, node)) => {
-                Arc::make_mut(&mut self.firsts)[left] = first;
+                self.change_firsts(|firsts| firsts[left] = first);
                 let right = Child { measure: node.measure(), node: Arc::new(node) };
                 insert_at(&mut self.children, left + 1, right);
             }

@@ -1,8 +1,9 @@
 use super::{
     node::{LEAST, MOST},
+    search::{Before, Behind},
     *,
 };
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, format, vec::Vec};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +14,53 @@ impl Counted for Odd {
     }
 }
 
+/// A key whose comparing the trees cannot shorten.
+impl Key for u32 {
+    type Head = ();
+}
+
+/// A key made of bytes, a long stretch of them shared with its neighbours, some of them with the very same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Text(Vec<u8>, u32);
+impl Key for Text {
+    type Head = u64;
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Numbers as keys, in the same order.
+trait Numbered: Key + fmt::Debug {
+    fn of(number: u32) -> Self;
+    fn number(&self) -> u32;
+}
+impl Numbered for u32 {
+    fn of(number: u32) -> u32 {
+        number
+    }
+    fn number(&self) -> u32 {
+        *self
+    }
+}
+impl Numbered for Text {
+    fn of(number: u32) -> Text {
+        let (shelf, book) = (number / 64, number / 3);
+        // The first of a shelf is a prefix of all others there.
+        let mut bytes = format!("/registry/{shelf:04}/").into_bytes();
+        bytes.extend((0..shelf % 7).map(|_| 0));
+        if number % 64 > 2 {
+            bytes.extend(book.to_be_bytes());
+        }
+        Text(bytes, number)
+    }
+    fn number(&self) -> u32 {
+        self.1
+    }
+}
+
 /// Checks everything that `node.rs` promises; returns the depth.
-fn sound<K: Ord + Clone + fmt::Debug, V: Counted>(tree: &Tree<K, V>) {
-    fn walk<K: Ord + Clone + fmt::Debug, V: Counted>(
+fn sound<K: Key + fmt::Debug, V: Counted>(tree: &Tree<K, V>) {
+    fn walk<K: Key + fmt::Debug, V: Counted>(
         node: &Node<K, V>,
         is_root: bool,
         at_end: bool,
@@ -27,6 +72,7 @@ fn sound<K: Ord + Clone + fmt::Debug, V: Counted>(tree: &Tree<K, V>) {
         assert!(is_root || node.width() > 0);
         match node {
             Node::Leaf(leaf) => {
+                leaf.assert_heads();
                 assert!(leaf.keys.is_sorted_by(|a, b| a < b));
                 assert_eq!(leaf.keys.len(), leaf.values.len());
                 (0, leaf.keys.first().cloned())
@@ -51,25 +97,27 @@ fn sound<K: Ord + Clone + fmt::Debug, V: Counted>(tree: &Tree<K, V>) {
     walk(&tree.root, true, true, tree.measure);
 }
 
-fn same(tree: &Tree<u32, Odd>, model: &BTreeMap<u32, u32>) {
+fn same<K: Numbered>(tree: &Tree<K, Odd>, model: &BTreeMap<u32, u32>) {
     sound(tree);
     assert_eq!(tree.len(), model.len());
-    assert!(tree.iter().map(|(k, v)| (*k, v.0)).eq(model.iter().map(|(k, v)| (*k, *v))));
-    assert!(tree.iter().rev().map(|(k, v)| (*k, v.0)).eq(model.iter().rev().map(|(k, v)| (*k, *v))));
+    assert!(tree.iter().map(|(k, v)| (k.number(), v.0)).eq(model.iter().map(|(k, v)| (*k, *v))));
+    assert!(tree.iter().rev().map(|(k, v)| (k.number(), v.0)).eq(model.iter().rev().map(|(k, v)| (*k, *v))));
     assert_eq!(tree.counted(), model.values().filter(|v| **v % 2 == 1).count());
 }
 
-fn same_interval(tree: &Tree<u32, Odd>, model: &BTreeMap<u32, u32>, low: u32, high: u32) {
+fn same_interval<K: Numbered>(tree: &Tree<K, Odd>, model: &BTreeMap<u32, u32>, low: u32, high: u32) {
+    let (first, end) = (&K::of(low), &K::of(high));
     let inside: Vec<(u32, u32)> =
         if low < high { model.range(low..high).map(|(k, v)| (*k, *v)).collect() } else { Vec::new() };
     let odd: Vec<(u32, u32)> = inside.iter().copied().filter(|(_, v)| v % 2 == 1).collect();
-    let pairs = |iter: Iter<'_, u32, Odd>| iter.map(|(k, v)| (*k, v.0)).collect::<Vec<_>>();
-    assert_eq!(pairs(tree.range(|k| *k < low, |k| *k < high)), inside);
-    assert_eq!(pairs(tree.range_counted(|k| *k < low, |k| *k < high)), odd);
-    assert_eq!(tree.count_range(|k| *k < low, |k| *k < high), odd.len());
-    assert_eq!(tree.range_counted(|k| *k < low, |k| *k < high).len(), odd.len());
+    let pairs = |iter: Iter<'_, K, Odd>| iter.map(|(k, v)| (k.number(), v.0)).collect::<Vec<_>>();
+    assert_eq!(pairs(tree.range(|k: &K| k < first, |k: &K| k < end)), inside);
+    assert_eq!(pairs(tree.range(Before(first), Before(end))), inside);
+    assert_eq!(pairs(tree.range_counted(Before(first), |k: &K| k < end)), odd);
+    assert_eq!(tree.count_range(|k: &K| k < first, Before(end)), odd.len());
+    assert_eq!(tree.range_counted(Before(first), Before(end)).len(), odd.len());
     // From both ends at once: two from the front, one from the back.
-    let mut iter = tree.range_counted(|k| *k < low, |k| *k < high);
+    let mut iter = tree.range_counted(Before(first), Before(end));
     let mut expected = odd.iter();
     for turn in 0..=odd.len() {
         let (got, want) = if turn % 3 == 2 {
@@ -77,18 +125,23 @@ fn same_interval(tree: &Tree<u32, Odd>, model: &BTreeMap<u32, u32>, low: u32, hi
         } else {
             (iter.next(), expected.next())
         };
-        assert_eq!(got.map(|(k, v)| (*k, v.0)), want.copied());
+        assert_eq!(got.map(|(k, v)| (k.number(), v.0)), want.copied());
     }
-    assert_eq!(tree.floor(|k| *k <= low).map(|(k, _)| *k), model.range(..=low).next_back().map(|(k, _)| *k));
+    let floor = model.range(..=low).next_back().map(|(k, _)| *k);
+    assert_eq!(tree.floor(|k: &K| k <= first).map(|(k, _)| k.number()), floor);
+    assert_eq!(tree.floor(Behind(first)).map(|(k, _)| k.number()), floor);
     let rank = model.range(..low).count();
-    assert_eq!(tree.rank(|k| *k < low), rank);
-    assert_eq!(tree.nth(rank).map(|(k, _)| *k), model.range(low..).next().map(|(k, _)| *k));
+    assert_eq!(tree.rank(Before(first)), rank);
+    let mut skipping = tree.iter();
+    skipping.skip_to(Before(first));
+    assert_eq!(skipping.next().map(|(k, _)| k.number()), model.range(low..).next().map(|(k, _)| *k));
+    assert_eq!(tree.nth(rank).map(|(k, _)| k.number()), model.range(low..).next().map(|(k, _)| *k));
     let odd_rank = model.range(..low).filter(|(_, v)| **v % 2 == 1).count();
     assert_eq!(
-        tree.nth_counted(odd_rank).map(|(k, _)| *k),
+        tree.nth_counted(odd_rank).map(|(k, _)| k.number()),
         model.range(low..).find(|(_, v)| **v % 2 == 1).map(|(k, _)| *k)
     );
-    let from_rank = tree.iter().nth(rank).map(|(k, _)| *k);
+    let from_rank = tree.iter().nth(rank).map(|(k, _)| k.number());
     assert_eq!(from_rank, model.range(low..).next().map(|(k, _)| *k));
 }
 
@@ -122,17 +175,17 @@ fn op(keys: u32) -> impl Strategy<Value = Op> {
     ]
 }
 
-fn play(ops: Vec<Op>, seeded: u32) {
+fn play<K: Numbered>(ops: Vec<Op>, seeded: u32) {
     let mut model: BTreeMap<u32, u32> = (0..seeded).map(|n| (n * 7, n)).collect();
-    let mut tree: Tree<u32, Odd> = model.iter().map(|(k, v)| (*k, Odd(*v))).collect();
+    let mut tree: Tree<K, Odd> = model.iter().map(|(k, v)| (K::of(*k), Odd(*v))).collect();
     let mut snapshots = Vec::new();
     for op in ops {
         match op {
-            Op::Insert(k, v) => assert_eq!(tree.insert(k, Odd(v)).map(|v| v.0), model.insert(k, v)),
+            Op::Insert(k, v) => assert_eq!(tree.insert(K::of(k), Odd(v)).map(|v| v.0), model.insert(k, v)),
             Op::InsertAfter(k, v, w) => {
                 let mut shown = None;
-                let replaced = tree.insert_after(k, Odd(v), |before, value| {
-                    shown = Some(*before);
+                let replaced = tree.insert_after(K::of(k), Odd(v), |before, value| {
+                    shown = Some(before.number());
                     *value = Odd(w);
                 });
                 if replaced.is_none() {
@@ -147,23 +200,23 @@ fn play(ops: Vec<Op>, seeded: u32) {
             }
             Op::Append(v) => {
                 let k = model.last_key_value().map_or(0, |(k, _)| k + 1);
-                assert_eq!(tree.insert(k, Odd(v)), None);
+                assert_eq!(tree.insert(K::of(k), Odd(v)), None);
                 model.insert(k, v);
             }
-            Op::Remove(k) => assert_eq!(tree.remove(&k).map(|(_, v)| v.0), model.remove(&k)),
+            Op::Remove(k) => assert_eq!(tree.remove(&K::of(k)).map(|(_, v)| v.0), model.remove(&k)),
             Op::RemoveNth(n) if !model.is_empty() => {
                 let k = *model.keys().nth(n % model.len()).expect("below the length");
-                assert_eq!(tree.remove(&k).map(|(k, v)| (k, v.0)), model.remove_entry(&k));
+                assert_eq!(tree.remove(&K::of(k)).map(|(k, v)| (k.number(), v.0)), model.remove_entry(&k));
             }
             Op::RemoveNth(_) => {}
             Op::RemoveBetween(a, b) => {
                 let keys: Vec<u32> = model.range(a..b).map(|(k, _)| *k).collect();
                 for k in keys {
-                    assert_eq!(tree.remove(&k).map(|(_, v)| v.0), model.remove(&k));
+                    assert_eq!(tree.remove(&K::of(k)).map(|(_, v)| v.0), model.remove(&k));
                 }
             }
             Op::Edit(k, v) => {
-                let before = tree.edit(&k, |value| core::mem::replace(value, Odd(v)));
+                let before = tree.edit(&K::of(k), |value| core::mem::replace(value, Odd(v)));
                 assert_eq!(before.map(|v| v.0), model.get_mut(&k).map(|value| core::mem::replace(value, v)));
             }
             Op::Snapshot => snapshots.push((tree.clone(), model.clone())),
@@ -184,12 +237,14 @@ proptest! {
         seeded in prop_oneof![Just(0u32), Just(40), Just(1500)],
         ops in proptest::collection::vec(op(3000), 0..600),
     ) {
-        play(ops, seeded);
+        play::<Text>(ops.clone(), seeded);
+        play::<u32>(ops, seeded);
     }
 
     #[test]
     fn a_dense_tree_that_is_emptied_and_filled_stays_sound(ops in proptest::collection::vec(op(90), 0..900)) {
-        play(ops, 0);
+        play::<Text>(ops.clone(), 0);
+        play::<u32>(ops, 0);
     }
 }
 
