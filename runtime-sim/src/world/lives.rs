@@ -1,0 +1,182 @@
+//! Lives of members: how they begin, stand still and end.
+use super::{Chore, Life, Serve, Slot, World};
+use crate::{
+    clock::Clock,
+    event::{Event, Happening},
+    net::Inbox,
+};
+use madsim::runtime::NodeHandle;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+impl World {
+    /// Starts a member that is not running.
+    pub fn start(&mut self, member: Slot) {
+        self.chore(Chore::Boot(member));
+    }
+
+    /// The process dies. Its effects stop at once, the killing of its tasks follows: code that runs in `Drop` must
+    /// not heal the disk.
+    pub fn crash(&mut self, member: Slot) {
+        if self.end_life(member, false) {
+            let World { members, disk_dice, .. } = self;
+            members[member].disk.lose_process(disk_dice);
+            self.observe(&Happening::Died { member, power: false });
+        }
+    }
+
+    /// The machine loses power, whether or not the process runs.
+    pub fn lose_power(&mut self, member: Slot) {
+        self.end_life(member, true);
+        let World { members, disk_dice, .. } = self;
+        let loss = members[member].disk.lose_power(disk_dice);
+        self.record(&Event::PowerLoss {
+            member,
+            bytes: loss.bytes,
+            torn: loss.torn,
+            holed: loss.holed,
+            names: loss.names,
+        });
+        self.count_many("disk: unsynced bytes lost", u64::from(loss.bytes > 0));
+        self.count_many("disk: torn write", loss.torn);
+        self.count_many("disk: sectors reordered", loss.holed);
+        self.count_many("disk: truncate forgotten", loss.truncates);
+        self.count_many("disk: name lost", loss.names);
+        self.observe(&Happening::Died { member, power: true });
+    }
+
+    /// The process stands still; time goes on.
+    pub fn pause(&mut self, member: Slot) {
+        let resident = &mut self.members[member];
+        let Some(life) = &resident.life else { return };
+        if !std::mem::replace(&mut resident.paused, true) {
+            let life = life.clone();
+            self.record(&Event::Paused { member });
+            self.chore(Chore::Pause(life));
+        }
+    }
+
+    pub fn resume(&mut self, member: Slot) {
+        let resident = &mut self.members[member];
+        let Some(life) = &resident.life else { return };
+        if std::mem::replace(&mut resident.paused, false) {
+            let life = life.clone();
+            self.record(&Event::Resumed { member });
+            self.chore(Chore::Resume(life));
+        }
+    }
+
+    /// The member says that it cannot go on.
+    pub(crate) fn halt(&mut self, life: &Life, why: &str) {
+        if !self.is_alive(life) {
+            return;
+        }
+        self.record(&Event::Halted { member: life.member, why });
+        self.count("member: halted");
+        self.observe(&Happening::Halted { member: life.member, why });
+        self.crash(life.member);
+    }
+
+    pub(crate) fn panicked(&mut self, member: Slot, life: u64, what: &str) {
+        if self.members[member].lives != life || self.members[member].life.is_none() {
+            return;
+        }
+        self.record(&Event::Panicked { member, what });
+        self.trouble("panic", format!("m{} {what}", member + 1));
+        self.crash(member);
+    }
+
+    pub(crate) fn is_alive(&self, life: &Life) -> bool {
+        life.alive.load(Ordering::Relaxed)
+    }
+
+    /// Whether no life of its member began after this one.
+    pub(super) fn is_latest(&self, life: &Life) -> bool {
+        self.members[life.member].lives == life.number
+    }
+
+    /// One poll of a task of this life is about to happen. False: it must not.
+    pub(crate) fn spend(&mut self, member: Slot, life: u64) -> bool {
+        let resident = &self.members[member];
+        if resident.lives != life || resident.life.is_none() {
+            return false;
+        }
+        if self.budget == 0 {
+            if !self.over {
+                self.over = true;
+                self.trouble("event-budget", "more happened than any sane run needs: a storm or a loop");
+            }
+            return false;
+        }
+        self.budget -= 1;
+        true
+    }
+
+    /// What is left of the event budget.
+    pub fn budget(&self) -> u64 {
+        self.budget
+    }
+
+    pub(super) fn may_boot(&self, member: Slot) -> bool {
+        !self.over && self.members[member].life.is_none()
+    }
+
+    pub(super) fn begin_life(&mut self, member: Slot, node: NodeHandle) -> Arc<Life> {
+        let resident = &mut self.members[member];
+        resident.lives += 1;
+        resident.paused = false;
+        resident.inbox = Inbox::default();
+        resident.peers.clear();
+        let number = resident.lives;
+        let life = Arc::new(Life { member, number, node, alive: AtomicBool::new(true) });
+        resident.life = Some(life.clone());
+        self.record(&Event::Boot { member, life: number });
+        self.observe(&Happening::Booting { member });
+        life
+    }
+
+    fn end_life(&mut self, member: Slot, power: bool) -> bool {
+        let resident = &mut self.members[member];
+        resident.serve = None;
+        resident.paused = false;
+        let Some(life) = resident.life.take() else { return false };
+        life.alive.store(false, Ordering::Relaxed);
+        self.record(&Event::Died { member, power });
+        self.chore(Chore::Kill(life));
+        self.peer_died(member);
+        true
+    }
+
+    pub(crate) fn serve(&mut self, life: &Life, serve: Serve) {
+        if self.is_alive(life) {
+            self.members[life.member].serve = Some(serve);
+        }
+    }
+
+    pub(crate) fn server_of(&self, member: Slot) -> Option<(Serve, Arc<Life>)> {
+        let resident = &self.members[member];
+        Some((resident.serve.clone()?, resident.life.clone()?))
+    }
+
+    pub(crate) fn inbox_mut(&mut self, member: Slot) -> &mut Inbox {
+        &mut self.members[member].inbox
+    }
+
+    pub(crate) fn peers_of(&self, member: Slot) -> &[Slot] {
+        &self.members[member].peers
+    }
+
+    pub(crate) fn set_peers_of(&mut self, member: Slot, peers: Vec<Slot>) -> Vec<Slot> {
+        std::mem::replace(&mut self.members[member].peers, peers)
+    }
+
+    pub fn clock_of(&self, member: Slot) -> Clock {
+        self.members[member].clock
+    }
+
+    pub(crate) fn draw_entropy(&mut self) -> u64 {
+        self.entropy.u64()
+    }
+}
