@@ -357,3 +357,24 @@ fn an_election_won_too_early_waits_for_the_disk() {
     one.settle();
     assert!(one.raft.is_leader() && one.raft.term() == 1, "{:?}", one.raft.status());
 }
+
+/// Right after a check of the quorum nobody has been heard yet since; who was heard before is still the better heir.
+#[test]
+fn leadership_goes_to_somebody_who_was_heard() {
+    let mut one = leader();
+    one.hear(Message { index: 1, ..to_us(MessageType::MsgAppResp, 3, 1) });
+    one.settle();
+    for _ in 0..3 {
+        for _ in 0..10 {
+            one.wait(Span::millis(100));
+            one.settle();
+            one.hear(to_us(MessageType::MsgHeartbeatResp, 3, 1));
+        }
+    }
+    let checked = |one: &Member| one.raft.status().peers.iter().all(|peer| !peer.active);
+    while !checked(&one) {
+        one.wait(Span::millis(100));
+        one.settle();
+    }
+    assert_eq!(one.raft.transfer(one.now, None), Ok(MemberId(3)));
+}

@@ -1,6 +1,7 @@
 //! Leadership transfer: let the heir catch up, tell it to campaign at once, take no proposals meanwhile, and stop
 //! waiting after an election timeout. Ongaro's thesis 3.10.
 use super::candidate::Campaign;
+use super::progress::Progress;
 use super::{Raft, Role, message};
 use crate::{MemberId, Moment, Note, Refusal};
 use detcd_proto::raftpb::MessageType;
@@ -67,7 +68,8 @@ impl Raft {
         let Role::Leader(leader) = &self.role else { return None };
         let voters = leader.progress.iter().filter(|(member, _)| self.membership.is_voter(**member));
         // The first of the greatest: `max_by_key` would give the last.
-        voters.rev().max_by_key(|(_, peer)| (peer.active, peer.matched)).map(|(member, _)| *member)
+        let merit = |(_, peer): &(&MemberId, &Progress)| (peer.active, peer.was_active, peer.matched);
+        voters.rev().max_by_key(merit).map(|(member, _)| *member)
     }
 
     pub(super) fn take_transfer_wish(&mut self, now: Moment, from: MemberId) {

@@ -170,7 +170,7 @@ impl Raft {
             }
             let Role::Leader(leader) = &mut self.role else { return };
             for peer in leader.progress.values_mut() {
-                peer.active = false;
+                peer.begin_check();
             }
         }
         let Role::Leader(leader) = &mut self.role else { return };

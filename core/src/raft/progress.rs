@@ -16,6 +16,8 @@ pub struct Progress {
     pub mode: Mode,
     /// Was heard since the last quorum check.
     pub active: bool,
+    /// Was heard in the time before that check.
+    pub was_active: bool,
     /// The commit index it learns from what was already sent.
     told_commit: u64,
     /// Something may be lost: send an append although there is nothing new, its answer will tell.
@@ -55,6 +57,7 @@ impl Progress {
             next: last_index + 1,
             mode: Mode::Probe { waiting: false },
             active,
+            was_active: false,
             told_commit: 0,
             nudge: true,
             confirmed_round: 0,
@@ -103,6 +106,11 @@ impl Progress {
                 self.nudge = true;
             }
         }
+    }
+
+    /// The quorum has been checked: from now on it must be heard anew.
+    pub fn begin_check(&mut self) {
+        self.was_active = core::mem::take(&mut self.active);
     }
 
     /// It lives: a lost message must not keep it waiting for ever.
