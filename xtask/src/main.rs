@@ -6,6 +6,7 @@
 
 mod codegen;
 mod purity;
+mod simulator;
 mod steps;
 mod tidy;
 
@@ -34,7 +35,7 @@ enum Task {
     },
     /// Repair what a machine can: generated code, clippy's safe suggestions, format
     Fix,
-    /// What a push must pass: verify, every test, and fresh simulator seeds
+    /// What a push must pass: verify, every test, fresh simulator seeds, and bugs planted for it
     ///
     /// `.ci/run` calls this. It takes minutes; use `verify` and `cargo test -p CRATE` while working.
     Ci,

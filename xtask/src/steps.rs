@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Failure, codegen, purity, tidy};
+use crate::{Failure, codegen, purity, simulator, tidy};
 
 /// A target without an operating system: whatever builds for it cannot be using std.
 const BARE_TARGET: &str = "x86_64-unknown-none";
@@ -35,7 +35,10 @@ const TESTS: &[Step] =
     &[Step { name: "tests", run: |root| cargo(root, &["test", "--locked", "--workspace"]) }];
 
 /// What a push must pass beyond `verify` and the tests.
-const SIMULATOR: &[Step] = &[];
+const SIMULATOR: &[Step] = &[
+    Step { name: "fresh seeds", run: simulator::fresh_seeds },
+    Step { name: "planted bugs", run: simulator::planted_bugs },
+];
 
 const FIX: &[Step] = &[
     Step { name: "codegen", run: |root| codegen::run(root, false) },
