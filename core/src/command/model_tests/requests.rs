@@ -5,7 +5,7 @@ use detcd_proto::etcdserverpb::{
     Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest, compare::TargetUnion,
     request_op::Request,
 };
-use proptest::{collection::vec as many, option::weighted, prelude::*, sample::select};
+use proptest::{collection::vec as many, prelude::*, sample::select};
 pub(super) fn key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         6 => many(select(&b"abc"[..]), 1..3),
@@ -23,11 +23,16 @@ pub(super) fn revision() -> impl Strategy<Value = i64> {
     prop_oneof![6 => Just(0), 8 => 1..40i64, 1 => -3..0i64]
 }
 
+/// True in this many of a hundred cases.
+fn sometimes(percent: u32) -> impl Strategy<Value = bool> {
+    prop_oneof![percent => Just(true), 100 - percent => Just(false)]
+}
+
 pub(super) fn range() -> impl Strategy<Value = RangeRequest> {
     let filter = || prop_oneof![6 => Just(0), 1 => 1..30i64, 1 => Just(-1)];
     let interval = (key(), end(), prop_oneof![2 => Just(0), 1 => 1..6i64, 1 => Just(-2)], revision());
-    let order = (0..3i32, 0..5i32, any::<bool>(), proptest::bool::weighted(0.15));
-    let plain = proptest::bool::weighted(0.3);
+    let order = (0..3i32, 0..5i32, any::<bool>(), sometimes(15));
+    let plain = sometimes(30);
     (interval, order, [filter(), filter(), filter(), filter()], plain).prop_map(
         |(interval, order, f, plain)| {
             let (key, end, limit, revision) = interval;
@@ -60,7 +65,7 @@ pub(super) fn range() -> impl Strategy<Value = RangeRequest> {
 
 pub(super) fn a_put() -> impl Strategy<Value = PutRequest> {
     let lease = prop_oneof![5 => Just(0), 2 => select(&LEASES[..]), 1 => Just(99)];
-    let flags = (any::<bool>(), proptest::bool::weighted(0.1), proptest::bool::weighted(0.1));
+    let flags = (any::<bool>(), sometimes(10), sometimes(10));
     (key(), many(select(&b"xy"[..]), 0..3), lease, flags).prop_map(|(key, value, lease, flags)| {
         let (prev_kv, ignore_value, ignore_lease) = flags;
         PutRequest {
@@ -90,8 +95,14 @@ pub(super) fn guard() -> impl Strategy<Value = Compare> {
         many(select(&b"xy"[..]), 0..2).prop_map(|value| TargetUnion::Value(value.into())),
         select(&LEASES[..]).prop_map(TargetUnion::Lease),
     ];
-    (key(), prop_oneof![2 => Just(vec![]), 1 => end()], weighted(0.9, given), 0..5i32, 0..50i32).prop_map(
-        |(key, end, target_union, result, stray)| {
+    (
+        key(),
+        prop_oneof![2 => Just(vec![]), 1 => end()],
+        prop_oneof![9 => given.prop_map(Some), 1 => Just(None)],
+        0..5i32,
+        0..50i32,
+    )
+        .prop_map(|(key, end, target_union, result, stray)| {
             let fitting = match &target_union {
                 Some(TargetUnion::Version(_)) => 0,
                 Some(TargetUnion::CreateRevision(_)) => 1,
@@ -102,8 +113,7 @@ pub(super) fn guard() -> impl Strategy<Value = Compare> {
             };
             let target = if stray < 6 { stray } else { fitting };
             Compare { key: key.into(), range_end: end.into(), target, result, target_union }
-        },
-    )
+        })
 }
 
 pub(super) fn a_txn() -> impl Strategy<Value = TxnRequest> {
