@@ -319,7 +319,8 @@ impl World {
         }
         // Without PreVote members that cannot win disturb the one that can, and only chance ends it.
         let patience = if self.rates.pre_vote { 10 } else { 50 };
-        self.after(self.rates.election_timeout.times(patience), Event::Last);
+        // The slowest write and the slowest message are still under way.
+        self.after(Span::secs(3) + self.rates.election_timeout.times(patience), Event::Last);
     }
 
     /// Everybody in the membership has applied the same, and the last proposal got through.
