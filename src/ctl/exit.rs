@@ -57,6 +57,11 @@ impl Exit {
         Exit::with(Exit::BAD_ARGS, text)
     }
 
+    /// A log line said it.
+    pub fn logged(line: &str) -> Exit {
+        Exit { code: Exit::ERROR, message: Some(line.to_owned()) }
+    }
+
     /// etcdctl stops with a Go panic here, which scripts see as code 2.
     pub fn panic(text: impl std::fmt::Display) -> Exit {
         Exit { code: 2, message: Some(format!("panic: {text}")) }

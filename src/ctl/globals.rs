@@ -88,6 +88,14 @@ pub fn parse_flag_int(text: &str) -> Result<i64, String> {
     go::parse_int(text, 0)
 }
 
+const SHADOWED: &str = "conflicting environment variable is shadowed by corresponding command-line flag (either unset \
+                        environment variable or disable flag))";
+
+/// A complaint about a variable in the shape of a server's log line, which is what etcdctl writes.
+fn log_line(level: &str, message: &str, variable: &str) -> String {
+    format!(r#"{{"level":"{level}","msg":"{message}","environment-variable":"{variable}"}}"#)
+}
+
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
@@ -148,10 +156,7 @@ impl Filler<'_> {
         let variable = Filler::variable(name);
         let from_env = (self.lookup)(&variable);
         if flag.is_some() && from_env.is_some() {
-            return Err(Exit::error(format!(
-                "conflicting environment variable is shadowed by corresponding command-line flag (either unset \
-                 environment variable or disable flag)): {variable}"
-            )));
+            return Err(Exit::logged(&log_line("fatal", SHADOWED, &variable)));
         }
         let value = flag.or_else(|| {
             let text = from_env?.into_string().ok()?;
@@ -326,7 +331,7 @@ pub fn warn_unknown_variables(variables: impl Iterator<Item = OsString>, watchin
         let Some(rest) = name.strip_prefix("ETCDCTL_") else { continue };
         let for_watch = watching && matches!(rest, "WATCH_KEY" | "WATCH_RANGE_END");
         if !KNOWN.contains(&rest) && !for_watch {
-            eprintln!("warning: unrecognized environment variable {name}");
+            eprintln!("{}", log_line("warn", "unrecognized environment variable", &name));
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The server's answer as it came over the wire, without a newline.
 
 use detcd_proto::Message as _;
-use detcd_proto::etcdserverpb::WatchResponse;
+use detcd_proto::etcdserverpb::{ResponseHeader, WatchResponse};
 
 use super::{Reply, Unsupported};
 
-/// etcd's Go client wraps lease answers in types of its own, which its protobuf printer cannot encode; the endpoint
-/// commands have no message at all. Scripts get the same refusal here.
+/// Answers about leases come out as their header alone: etcd's Go client keeps them in types of its own, of which its
+/// protobuf printer only knows the header within. A revoked lease it cannot print at all.
 pub fn render(reply: Reply<'_>) -> Result<Vec<u8>, Unsupported> {
-    let marshal = |what| Err(Unsupported(what));
+    let header = |header: &Option<ResponseHeader>| Ok(header.unwrap_or_default().encode_to_vec());
     match reply {
         Reply::Put(response) => Ok(response.encode_to_vec()),
         Reply::Get(response) => Ok(response.encode_to_vec()),
@@ -26,11 +26,13 @@ pub fn render(reply: Reply<'_>) -> Result<Vec<u8>, Unsupported> {
             };
             Ok(response.encode_to_vec())
         }
-        Reply::Grant(_) => marshal("marshal unsupported for type *clientv3.LeaseGrantResponse"),
-        Reply::Revoke { .. } => marshal("marshal unsupported for type *clientv3.LeaseRevokeResponse"),
-        Reply::KeepAlive(_) => marshal("marshal unsupported for type *clientv3.LeaseKeepAliveResponse"),
-        Reply::TimeToLive { .. } => marshal("marshal unsupported for type *clientv3.LeaseTimeToLiveResponse"),
-        Reply::Leases(_) => marshal("marshal unsupported for type *clientv3.LeaseLeasesResponse"),
+        Reply::Grant(response) => header(&response.header),
+        Reply::KeepAlive(response) => header(&response.header),
+        Reply::TimeToLive { response, .. } => header(&response.header),
+        Reply::Leases(response) => header(&response.header),
+        Reply::Revoke { .. } => {
+            Err(Unsupported("marshal unsupported for type *clientv3.LeaseRevokeResponse"))
+        }
         Reply::Health(_) | Reply::Status(_) | Reply::HashKv(_) => {
             Err(Unsupported("protobuf not supported as output format"))
         }
