@@ -14,6 +14,7 @@
 //! | `conf-change 1 v4 l5 r1 [explicit]`, `conf-change 1 leave` | add voter or learner, remove |
 //! | `deliver all`, `deliver 1->2 [first=N]`, `deliver 1->2,3` | in the order they were sent, one turn per link for the latter two |
 //! | `drop all`, `drop 1->2 [first=N]`, `repeat 1->2`, `queue` | lose, double, show messages |
+//! | `append 1->2 term=3 prev=2/1 [terms=1,1] [commit=5]` | an append that 1 may have sent once, delivered at once |
 //! | `cut 3`, `heal 3` | messages from and to it are lost when they are sent |
 //! | `persist 2` | its write under way is durable (`disk=manual`) |
 //! | `crash 2 [kept]`, `crash 2 torn`, `restart 2` | the write under way is lost, or kept, or loses only its end: the hard state |
@@ -27,7 +28,7 @@ use detcd_core::{MemberId, Moment, Plants, Rng, Span};
 use detcd_proto::Message as _;
 use detcd_proto::raftpb::{
     ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType,
-    HardState, Message,
+    HardState, Message, MessageType,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +71,25 @@ impl<'a> Words<'a> {
 
     fn number(&self, name: &str) -> Option<u64> {
         self.named.get(name).map(|value| value.parse().expect("a number"))
+    }
+
+    /// `index/term`.
+    fn place(&self, name: &str) -> (u64, u64) {
+        let Some(text) = self.named.get(name) else { return (0, 0) };
+        let (index, term) = text.split_once('/').expect("index/term");
+        (index.parse().expect("an index"), term.parse().expect("a term"))
+    }
+
+    /// Entries of these terms behind this index.
+    fn entries(&self, after: u64) -> Vec<Entry> {
+        let terms = self.named.get("terms").copied().unwrap_or_default().split(',');
+        let entry = |(term, index): (&str, u64)| Entry {
+            term: term.parse().expect("a term"),
+            index,
+            data: Some(Bytes::from(format!("{index}.{term}"))),
+            ..Entry::default()
+        };
+        terms.filter(|term| !term.is_empty()).zip(after + 1..).map(entry).collect()
     }
 }
 
@@ -146,6 +166,7 @@ impl Stage {
                     self.out.push_str(&format!("{}\n", show::message(message)));
                 }
             }
+            "append" => self.append(rest[0], &words),
             "cut" => self.cut.extend([words.member(1)]),
             "heal" => {
                 self.cut.remove(&words.member(1));
@@ -188,26 +209,15 @@ impl Stage {
     }
 
     fn place_node(&mut self, words: &Words<'_>) {
-        let pair = |text: &str| {
-            let (a, b) = text.split_once('/').expect("index/term");
-            (a.parse().expect("index"), b.parse().expect("term"))
-        };
-        let base: (u64, u64) = words.named.get("base").map_or((0, 0), |text| pair(text));
-        let terms = words.named["terms"].split(',').filter(|term| !term.is_empty());
-        let terms: Vec<u64> = terms.map(|term| term.parse().expect("a term")).collect();
-        let last_term = terms.last().copied().unwrap_or(base.1);
-        let entries = terms.into_iter().zip(base.0 + 1..).map(|(term, index)| Entry {
-            term,
-            index,
-            data: Some(Bytes::from(format!("{index}.{term}"))),
-            ..Entry::default()
-        });
+        let base = words.place("base");
+        let entries = words.entries(base.0);
+        let last_term = entries.last().map_or(base.1, |entry| entry.term);
         let hard_state = HardState {
             term: words.number("term").unwrap_or(last_term),
             vote: words.number("vote").unwrap_or(0),
             commit: words.number("commit").unwrap_or(0),
         };
-        self.place(words.member(1), entries.collect(), hard_state, base);
+        self.place(words.member(1), entries, hard_state, base);
     }
 
     fn place(&mut self, member: u64, disk: Vec<Entry>, hard_state: HardState, base: (u64, u64)) {
@@ -357,6 +367,24 @@ impl Stage {
             self.hand_over(message.to, vec![message]);
         }
         panic!("the messages never end");
+    }
+
+    fn append(&mut self, link: &str, words: &Words<'_>) {
+        let (index, log_term) = words.place("prev");
+        for (from, to) in links(link) {
+            let message = Message {
+                r#type: MessageType::MsgApp as i32,
+                from,
+                to,
+                term: words.number("term").expect("term="),
+                index,
+                log_term,
+                entries: words.entries(index),
+                commit: words.number("commit").unwrap_or(0),
+                ..Message::default()
+            };
+            self.hand_over(to, vec![message]);
+        }
     }
 
     fn settle(&mut self) {
