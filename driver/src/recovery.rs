@@ -60,7 +60,9 @@ pub async fn recover<R: Runtime>(
     // What was read may never have been synced: a process can die and leave the power on. It counts from now on, so
     // it must be safe before anybody hears of it.
     open.file.sync().await.map_err(trouble("syncing", &name))?;
-    disk.sync_dir(FOLDER).await.map_err(trouble("syncing", FOLDER))?;
+    for folder in [FOLDER, "member", ""] {
+        disk.sync_dir(folder).await.map_err(trouble("syncing", folder))?;
+    }
     Ok(Some((replayed, open)))
 }
 
