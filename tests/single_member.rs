@@ -1,4 +1,6 @@
 //! One real member, driven through our own etcdctl as a newcomer would.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::{

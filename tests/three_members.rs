@@ -2,6 +2,8 @@
 //!
 //! Nothing here judges a time: how long writes stood still after the leader's death is printed
 //! (`cargo test --release --test three_members -- --nocapture`).
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use detcd_proto::etcdserverpb as pb;

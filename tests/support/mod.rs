@@ -1,5 +1,5 @@
 //! Real processes on loopback: start them, ask them, kill them, and leave nothing behind.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 use detcd_proto::etcdserverpb as pb;
 use detcd_runtime_tokio::generated::etcdserverpb::{
     kv_client::KvClient, maintenance_client::MaintenanceClient,
