@@ -16,3 +16,5 @@ mod check_tests;
 mod model_tests;
 #[cfg(test)]
 mod replay_tests;
+#[cfg(test)]
+mod txn_tests;

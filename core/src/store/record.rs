@@ -1,7 +1,7 @@
 //! One change of one key, in one allocation.
 use super::tree::{Key, Probe};
 use alloc::{sync::Arc, vec::Vec};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use core::{cmp::Ordering, fmt};
 use detcd_proto::mvccpb::KeyValue;
 use prost::encoding::{encode_varint, encoded_len_varint};
@@ -114,25 +114,26 @@ impl Record {
     /// The pair as clients see it, its bytes shared with this record. Of a tombstone only key and revision of the
     /// deletion, as in events.
     pub fn to_kv(&self) -> KeyValue {
-        let all = Bytes::from_owner(self.clone());
-        KeyValue {
-            key: all.slice(KEY..self.key_end()),
-            create_revision: self.create_revision(),
-            mod_revision: self.mod_revision(),
-            version: self.version(),
-            value: all.slice(self.value_start()..),
-            lease: self.lease(),
-        }
+        let mut key = Bytes::from_owner(self.clone());
+        let value = key.split_off(self.value_start());
+        self.pair(key, value)
     }
 
     /// [`Record::to_kv`] with an empty value.
     pub fn to_kv_without_value(&self) -> KeyValue {
+        self.pair(Bytes::from_owner(self.clone()), Bytes::new())
+    }
+
+    /// `key`: the record's bytes up to any point behind its key.
+    fn pair(&self, mut key: Bytes, value: Bytes) -> KeyValue {
+        key.truncate(self.key_end());
+        key.advance(KEY);
         KeyValue {
-            key: Bytes::from_owner(self.clone()).slice(KEY..self.key_end()),
+            key,
             create_revision: self.create_revision(),
             mod_revision: self.mod_revision(),
             version: self.version(),
-            value: Bytes::new(),
+            value,
             lease: self.lease(),
         }
     }
