@@ -6,8 +6,8 @@ use detcd_proto::etcdserverpb::ResponseHeader;
 
 /// Bytes of entries applied in one turn. What is left is applied in the next, which follows at once.
 pub(super) const APPLY_BYTES: usize = 16 << 20;
-/// Records a compaction looks at in one turn.
-const COMPACT_BUDGET: usize = 1000;
+/// Records a compaction looks at in one turn: about as long as a small batch of puts takes, so that nobody waits for it.
+const COMPACT_BUDGET: usize = 128;
 
 impl Replica {
     pub(super) fn settle(&mut self, now: Moment, effects: &mut Effects) {
@@ -80,8 +80,8 @@ impl Replica {
     /// Removes a slice of what compactions have made unreadable.
     fn compact_on(&mut self) {
         if self.state.store.is_compacting() {
-            self.state.store.compact_step(COMPACT_BUDGET);
-            self.is_dirty = true;
+            // Nobody can read what a slice removes. Publishing each would only make the next one copy what it touches.
+            self.is_dirty |= self.state.store.compact_step(COMPACT_BUDGET);
         }
         let done = self.state.store.compacted_physically();
         let mut at = 0;
