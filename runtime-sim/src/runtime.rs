@@ -3,7 +3,7 @@ use crate::{
     disk::SimDisk,
     event::{Event, Happening},
     net::SimNet,
-    world::{Life, Serve, Slot, Stage},
+    world::{Life, Serve, Slot, Stage, Stop},
 };
 use detcd_core::Moment;
 use detcd_driver::{Fault, Level, Runtime};
@@ -50,6 +50,13 @@ impl Sim {
     /// Answers the calls of peers from now on.
     pub fn serve_peers(&self, serve: Serve) {
         self.stage.enter(|world| world.serve(&self.life, serve));
+    }
+}
+
+impl Sim {
+    /// Ends in good order, from now on, when an operator asks for it.
+    pub fn stop_by(&self, stop: Stop) {
+        self.stage.enter(|world| world.stop_by(&self.life, stop));
     }
 }
 

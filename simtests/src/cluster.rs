@@ -97,6 +97,11 @@ impl Cluster {
                         let node = serving.clone();
                         Box::pin(async move { node.peer(call).await })
                     }));
+                    let stopping = node.clone();
+                    sim.stop_by(Arc::new(move || {
+                        let node = stopping.clone();
+                        Box::pin(async move { node.stop().await })
+                    }));
                     let before = cluster.nodes()[slot].replace(Booted { life, node });
                     drop(before);
                     Ok(())

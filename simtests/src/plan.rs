@@ -18,6 +18,8 @@ pub struct Plan {
     pub disk: Knobs,
     pub clients: u32,
     pub keys: u64,
+    /// So many thousandths of the values fill several sectors.
+    pub large_permille: u64,
     pub mix: Mix,
     pub manners: Manners,
     /// How long things go wrong, in nanoseconds; then everything heals.
@@ -44,8 +46,9 @@ impl Plan {
         };
         // A fixed number of things happens per election timeout, so that slow clusters are not better tested.
         let storm_ns = (election_ms * dice.between(12, 30)).clamp(1_500, 12_000) * 1_000_000;
-        let clients = dice.between(1, 5) as u32;
+        let clients = [1, 2, 3, 5, 12][dice.weighted(&[2, 3, 3, 3, 1])];
         let keys = *dice.pick(&[1, 2, 3, 5, 8]);
+        let large_permille = *dice.pick(&[0, 0, 50, 300]);
         let mix = Mix::draw(dice);
         let manners = Manners {
             link: Latency::new(50, 300, 10, 10_000),
@@ -83,7 +86,21 @@ impl Plan {
             .collect();
         let dice = &mut Dice::new(seed, Concern::Faults);
         let (strikes, traps) = nemesis::draw(dice, members, storm_ns, election_ms * 1_000_000);
-        Plan { seed, settings, clocks, weather, disk, clients, keys, mix, manners, storm_ns, strikes, traps }
+        Plan {
+            seed,
+            settings,
+            clocks,
+            weather,
+            disk,
+            clients,
+            keys,
+            large_permille,
+            mix,
+            manners,
+            storm_ns,
+            strikes,
+            traps,
+        }
     }
 }
 

@@ -121,7 +121,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
         world.add_observer(Durability::new(members, options.causes));
-        world.add_observer(Traps::new(plan.traps, members, plan.storm_ns));
+        world.add_observer(Traps::new(plan.traps, members));
         world.add_observer(Supervisor::new(seed, election_ns));
         for member in 0..members {
             world.disk_mut(member).knobs = plan.disk.clone();
@@ -138,7 +138,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
         let (cluster, recorder, manners) = (cluster.clone(), recorder.clone(), plan.manners.clone());
         let chronicle = chronicle.clone();
         let client = Client { number, cluster, recorder, chronicle, manners, dice, member };
-        let workload = Workload::new(number, plan.keys, plan.mix.clone());
+        let workload = Workload::new(number, plan.keys, plan.large_permille, plan.mix.clone());
         let stopped = stopped.clone();
         madsim::task::spawn(client.work(workload, move || stopped.load(Ordering::Relaxed)));
     }

@@ -1,5 +1,5 @@
 //! Lives of members: how they begin, stand still and end.
-use super::{Chore, Life, Serve, Slot, World};
+use super::{Chore, Life, Serve, Slot, Stop, World};
 use crate::{
     clock::Clock,
     event::{Event, Happening},
@@ -45,6 +45,23 @@ impl World {
         self.count_many("disk: truncate forgotten", loss.truncates);
         self.count_many("disk: name lost", loss.names);
         self.observe(&Happening::Died { member, power: true });
+    }
+
+    /// Asks the member to end in good order, as an operator does. It may take long, or for ever.
+    pub fn stop(&mut self, member: Slot) {
+        let resident = &self.members[member];
+        if let (Some(life), Some(stop)) = (resident.life.clone(), resident.stop.clone()) {
+            self.record(&Event::Disk { member, what: "stops", name: "" });
+            self.chore(Chore::Stop(life, stop));
+        }
+    }
+
+    /// The member has ended in good order.
+    pub(super) fn stopped(&mut self, life: &Life) {
+        if self.is_alive(life) {
+            self.count("member: stopped in good order");
+            self.crash(life.member);
+        }
     }
 
     /// The process stands still; time goes on.
@@ -139,8 +156,11 @@ impl World {
 
     fn end_life(&mut self, member: Slot, power: bool) -> bool {
         let resident = &mut self.members[member];
-        resident.serve = None;
+        // Dropped by the clockwork: what they hold may run code of the member.
+        let held = (resident.serve.take(), resident.stop.take());
         resident.paused = false;
+        self.chore(Chore::Forget(Box::new(held)));
+        let resident = &mut self.members[member];
         let Some(life) = resident.life.take() else { return false };
         life.alive.store(false, Ordering::Relaxed);
         self.record(&Event::Died { member, power });
@@ -152,6 +172,12 @@ impl World {
     pub(crate) fn serve(&mut self, life: &Life, serve: Serve) {
         if self.is_alive(life) {
             self.members[life.member].serve = Some(serve);
+        }
+    }
+
+    pub(crate) fn stop_by(&mut self, life: &Life, stop: Stop) {
+        if self.is_alive(life) {
+            self.members[life.member].stop = Some(stop);
         }
     }
 

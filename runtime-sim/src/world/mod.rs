@@ -44,6 +44,9 @@ pub type Serve = Arc<
         + Sync,
 >;
 
+/// Asks a member to end in good order; done when it has.
+pub type Stop = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// What a world begins with.
 pub struct Setup {
     pub seed: u64,
@@ -75,6 +78,7 @@ pub(crate) struct Resident {
     inbox: Inbox,
     peers: Vec<Slot>,
     serve: Option<Serve>,
+    stop: Option<Stop>,
 }
 
 /// What has to be done outside the lock.
@@ -83,6 +87,9 @@ enum Chore {
     Pause(Arc<Life>),
     Resume(Arc<Life>),
     Boot(Slot),
+    Stop(Arc<Life>, Stop),
+    /// Only to be dropped.
+    Forget(Box<dyn std::any::Any + Send>),
 }
 
 /// Something that must not happen in any run.
@@ -113,6 +120,8 @@ pub struct World {
     troubles: Vec<Trouble>,
     counts: BTreeMap<&'static str, u64>,
     over: bool,
+    /// The storm has passed: nothing new may go wrong.
+    pub is_calm: bool,
 }
 
 /// The handle to a world; every port, client and nemesis holds one.
@@ -154,6 +163,7 @@ impl Stage {
                 inbox: Inbox::default(),
                 peers: Vec::new(),
                 serve: None,
+                stop: None,
             });
         let world = World {
             time: TimeHandle::current(),
@@ -173,6 +183,7 @@ impl Stage {
             troubles: Vec::new(),
             counts: BTreeMap::new(),
             over: false,
+            is_calm: false,
         };
         let stage = Stage(Arc::new(Mutex::new(world)));
         madsim::task::spawn(stage.clone().clockwork());
@@ -264,7 +275,15 @@ impl Stage {
             Chore::Kill(life) if self.enter(|world| world.is_latest(&life)) => handle.kill(life.node.id()),
             Chore::Pause(life) if self.enter(|world| world.is_alive(&life)) => handle.pause(life.node.id()),
             Chore::Resume(life) if self.enter(|world| world.is_alive(&life)) => handle.resume(life.node.id()),
+            Chore::Stop(life, stop) => {
+                let (stage, stopping) = (self.clone(), life.clone());
+                self.spawn_in(&life, "stop", async move {
+                    stop().await;
+                    stage.enter(|world| world.stopped(&stopping));
+                });
+            }
             Chore::Kill(_) | Chore::Pause(_) | Chore::Resume(_) => {}
+            Chore::Forget(held) => drop(held),
             Chore::Boot(member) => {
                 let Some(boot) =
                     self.enter(|world| world.may_boot(member).then(|| world.boot.clone()).flatten())
@@ -300,7 +319,9 @@ impl Stage {
                 }
                 left.push(Box::new(std::mem::take(&mut resident.inbox)));
                 left.push(Box::new(resident.serve.take()));
+                left.push(Box::new(resident.stop.take()));
             }
+            left.push(Box::new(std::mem::take(&mut world.chores)));
             left.push(Box::new(world.boot.take()));
             left.push(Box::new(std::mem::take(&mut world.observers)));
             left.push(Box::new(world.agenda.take_all()));

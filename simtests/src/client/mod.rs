@@ -227,12 +227,17 @@ async fn serve(node: &Node<Sim>, request: Request) -> Outcome {
     response.map_or_else(|refusal| convert::refused(&refusal), Outcome::Ok)
 }
 
+/// The part of a key or value that tells it from others.
+fn short(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(24)])
+}
+
 /// A request in a few words.
 struct Short<'a>(&'a Request);
 
 impl std::fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = String::from_utf8_lossy;
+        let text = short;
         match self.0 {
             Request::Range(range) => {
                 let kind = if range.serializable { "sget" } else { "get" };
@@ -266,8 +271,7 @@ impl std::fmt::Display for ShortOutcome<'_> {
                 write!(f, "ok revision={}", response.revision())?;
                 if let Response::Range(range) = response {
                     for kv in &range.kvs {
-                        let (key, value) =
-                            (String::from_utf8_lossy(&kv.key), String::from_utf8_lossy(&kv.value));
+                        let (key, value) = (short(&kv.key), short(&kv.value));
                         write!(f, " {key}={value}@{}", kv.mod_revision)?;
                     }
                 }

@@ -135,14 +135,12 @@ pub struct Traps {
     set: Vec<(Trap, u64)>,
     /// The newest term in which each member was seen to lead.
     led: Vec<u64>,
-    until_ns: u64,
 }
 
 impl Traps {
-    /// No trap snaps after `until_ns`.
-    pub fn new(traps: Vec<Trap>, members: usize, until_ns: u64) -> Traps {
+    pub fn new(traps: Vec<Trap>, members: usize) -> Traps {
         let set = traps.into_iter().map(|trap| (trap, trap.skip)).collect();
-        Traps { set, led: vec![0; members], until_ns }
+        Traps { set, led: vec![0; members] }
     }
 
     fn moment(&mut self, what: &Happening<'_>) -> Option<(Moment, Slot)> {
@@ -176,7 +174,7 @@ impl Observer for Traps {
         }
         let Some((moment, member)) = self.moment(what) else { return };
         let now = world.now();
-        if now >= self.until_ns {
+        if world.is_calm {
             return;
         }
         for (trap, left) in &mut self.set {
@@ -193,11 +191,10 @@ impl Observer for Traps {
             let line = format!("trap: m{} at {moment:?}", member + 1);
             world.record(&Event::Story { line: &line });
             world.count(counter(moment));
-            let until = self.until_ns;
             if trap.delay_ns == 0 {
-                snap(world, jaw, member, lasting, until);
+                snap(world, jaw, member, lasting);
             } else {
-                world.after(trap.delay_ns, move |world| snap(world, jaw, member, lasting, until));
+                world.after(trap.delay_ns, move |world| snap(world, jaw, member, lasting));
             }
         }
     }
@@ -217,9 +214,8 @@ fn counter(moment: Moment) -> &'static str {
     }
 }
 
-/// Nothing new goes wrong after `until`.
-fn snap(world: &mut World, jaw: Jaw, member: Slot, lasting: u64, until: u64) {
-    if world.now() >= until {
+fn snap(world: &mut World, jaw: Jaw, member: Slot, lasting: u64) {
+    if world.is_calm {
         return;
     }
     let line = format!("{jaw:?} of m{} for {} us", member + 1, lasting / 1000);
@@ -252,7 +248,7 @@ fn snap(world: &mut World, jaw: Jaw, member: Slot, lasting: u64, until: u64) {
         Jaw::IsolateThenPowerLoss => {
             isolate(world, member, others, lasting);
             world.after(lasting / 2, move |world| {
-                if world.now() < until {
+                if !world.is_calm {
                     world.lose_power(member);
                 }
             });

@@ -7,6 +7,7 @@ mod failing_disk;
 mod partition;
 mod pause;
 mod power;
+mod restart;
 mod slow_disk;
 mod weather;
 
@@ -42,13 +43,15 @@ impl fmt::Display for Strike {
 type Draw = fn(&mut Dice, usize) -> Box<dyn Trouble>;
 
 /// Every kind, and whether it makes sense for one member alone.
-const KINDS: [(Draw, bool); 14] = [
+const KINDS: [(Draw, bool); 16] = [
     (crash::one, true),
     (crash::some, false),
     (power::one, true),
     (power::some, false),
     (power::all, true),
     (pause::one, true),
+    (restart::one, true),
+    (restart::rolling, false),
     (partition::halves, false),
     (partition::bridge, false),
     (partition::one_way, false),
@@ -105,6 +108,7 @@ pub async fn strike(cluster: Cluster, strikes: Vec<Strike>) {
 /// Nothing is wrong any more: every link, disk and process.
 pub fn heal(world: &mut World) {
     world.record(&Event::Story { line: "everything heals" });
+    world.is_calm = true;
     world.heal_links();
     for member in 0..world.len() {
         failing_disk::mend(world, member);

@@ -51,6 +51,7 @@ impl Mix {
 pub struct Workload {
     client: u32,
     keys: u64,
+    large_permille: u64,
     mix: Mix,
     next_value: u64,
     /// The newest revision this client has seen.
@@ -60,8 +61,16 @@ pub struct Workload {
 }
 
 impl Workload {
-    pub fn new(client: u32, keys: u64, mix: Mix) -> Workload {
-        Workload { client, keys, mix, next_value: 0, revision: 0, seen: vec![0; keys as usize] }
+    pub fn new(client: u32, keys: u64, large_permille: u64, mix: Mix) -> Workload {
+        Workload {
+            client,
+            keys,
+            large_permille,
+            mix,
+            next_value: 0,
+            revision: 0,
+            seen: vec![0; keys as usize],
+        }
     }
 
     pub fn key(number: u64) -> Vec<u8> {
@@ -73,9 +82,14 @@ impl Workload {
         RangeRequest { key: b"k".to_vec(), range_end: b"l".to_vec(), ..RangeRequest::default() }
     }
 
-    fn value(&mut self) -> Vec<u8> {
+    fn value(&mut self, dice: &mut Dice) -> Vec<u8> {
         self.next_value += 1;
-        format!("c{}-{}", self.client, self.next_value).into_bytes()
+        let mut value = format!("c{}-{}", self.client, self.next_value).into_bytes();
+        if dice.permille(self.large_permille) {
+            // Long enough for a record of several sectors, and no sector of it is all zeros.
+            value.resize(value.len() + dice.below(3_000) as usize, b'.');
+        }
+        value
     }
 
     pub fn next(&mut self, dice: &mut Dice) -> Request {
@@ -97,7 +111,7 @@ impl Workload {
         match kind {
             0 => Request::Put(PutRequest {
                 key,
-                value: self.value(),
+                value: self.value(dice),
                 prev_kv: dice.permille(200),
                 ..PutRequest::default()
             }),
@@ -117,7 +131,7 @@ impl Workload {
                     target: CompareTarget::ModRevision(self.seen[number as usize]),
                     result: CompareResult::Equal,
                 }],
-                success: vec![Request::put(key.clone(), self.value())],
+                success: vec![Request::put(key.clone(), self.value(dice))],
                 failure: vec![Request::get(key)],
             }),
             7 => {
@@ -126,7 +140,7 @@ impl Workload {
                     compares: Vec::new(),
                     success: vec![
                         Request::get(key.clone()),
-                        Request::put(key, self.value()),
+                        Request::put(key, self.value(dice)),
                         Request::delete(other.clone()),
                         Request::get(other),
                     ],
