@@ -150,6 +150,14 @@ pub fn compacted(response: &pb::CompactionResponse) -> Response {
     Response::Compact { revision: revision(response.header.as_ref()) }
 }
 
+pub fn granted(response: &pb::LeaseGrantResponse) -> Response {
+    Response::LeaseGrant { revision: revision(response.header.as_ref()), id: response.id, ttl: response.ttl }
+}
+
+pub fn revoked(response: &pb::LeaseRevokeResponse) -> Response {
+    Response::LeaseRevoke { revision: revision(response.header.as_ref()) }
+}
+
 /// What a refusal means for the fate of the request.
 pub fn refused(refusal: &Refusal) -> Outcome {
     Outcome::from_error(&refusal.to_string())

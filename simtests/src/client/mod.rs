@@ -1,10 +1,14 @@
 //! Clients: they call members over links of their own, give up after a while, and go to another member.
 pub mod convert;
 
-use crate::{cluster::Cluster, judge::Chronicle, workload::Workload};
+use crate::{
+    cluster::Cluster,
+    judge::{Chronicle, Leases},
+    workload::{Step, Workload},
+};
 use detcd_core::Refusal;
 use detcd_driver::Node;
-use detcd_jepsen_like::history::{History, Outcome, Request, Response};
+use detcd_jepsen_like::history::{History, Outcome, PutRequest, Refusal as Refused, Request, Response};
 use detcd_proto::etcdserverpb as pb;
 use detcd_runtime_sim::{Answer, Dice, Event, Happening, Latency, Sim, Slot, answer};
 use std::{
@@ -81,6 +85,7 @@ pub struct Client {
     pub cluster: Cluster,
     pub recorder: Recorder,
     pub chronicle: Chronicle,
+    pub leases: Leases,
     pub manners: Manners,
     pub dice: Dice,
     pub member: Slot,
@@ -90,11 +95,22 @@ impl Client {
     /// Works until told to stop.
     pub async fn work(mut self, mut workload: Workload, stopped: impl Fn() -> bool) {
         while !stopped() {
-            let request = workload.next(&mut self.dice);
-            let ended = self.perform(request).await;
+            let step = workload.next(&mut self.dice);
+            let ended = match step.clone() {
+                Step::Ask(request) => self.perform(request).await,
+                Step::KeepAlive(lease) => self.keep_alive(lease).await,
+            };
             match &ended {
-                Ended::Answered(Outcome::Ok(response)) => workload.saw(response),
-                Ended::Answered(Outcome::Failed(_)) => {}
+                Ended::Answered(Outcome::Ok(response)) => match step {
+                    Step::Ask(_) => workload.saw(response),
+                    Step::KeepAlive(_) => {}
+                },
+                Ended::Answered(Outcome::Failed(_)) => match step {
+                    Step::KeepAlive(lease) | Step::Ask(Request::Put(PutRequest { lease, .. })) => {
+                        workload.lost(lease);
+                    }
+                    Step::Ask(_) => {}
+                },
                 Ended::Unreachable | Ended::Answered(Outcome::Unknown(_)) => {
                     if !self.dice.permille(self.manners.loyalty_permille) {
                         self.member = self.dice.index(self.cluster.len());
@@ -131,8 +147,15 @@ impl Client {
             .recorder
             .with(|recorded| recorded.history.call(self.number, recorded.clock, request.clone()));
         self.note(format_args!("#{id} > m{} {}", self.member + 1, Short(&request)));
-        let deadline = stage.now() + self.manners.patience_ns;
-        let outcome = self.call(request, deadline).await;
+        let asked_ns = stage.now();
+        let deadline = asked_ns + self.manners.patience_ns;
+        if let Request::LeaseRevoke { id } = request {
+            self.leases.give_up(id);
+        }
+        let outcome = self.call(Step::Ask(request), deadline).await;
+        if let Outcome::Ok(Response::LeaseGrant { id, ttl, .. }) = outcome {
+            self.leases.promise(id, asked_ns, ttl);
+        }
         self.note(format_args!("#{id} < {}", ShortOutcome(&outcome)));
         self.recorder.with(|recorded| {
             recorded.acked += u64::from(matches!(outcome, Outcome::Ok(_)));
@@ -141,7 +164,24 @@ impl Client {
         Ended::Answered(outcome)
     }
 
-    async fn call(&mut self, request: Request, deadline: u64) -> Outcome {
+    /// Renews a lease. A lease that is gone is a refusal.
+    async fn keep_alive(&mut self, lease: i64) -> Ended {
+        let stage = self.cluster.stage().clone();
+        if !stage.enter(|world| world.is_up(self.member)) {
+            return Ended::Unreachable;
+        }
+        self.note(format_args!("> m{} keep-alive {lease}", self.member + 1));
+        let asked_ns = stage.now();
+        let outcome = self.call(Step::KeepAlive(lease), asked_ns + self.manners.patience_ns).await;
+        self.note(format_args!("< {}", ShortOutcome(&outcome)));
+        if let Outcome::Ok(Response::LeaseGrant { ttl, .. }) = outcome {
+            self.leases.promise(lease, asked_ns, ttl);
+            stage.enter(|world| world.count("client: lease renewed"));
+        }
+        Ended::Answered(outcome)
+    }
+
+    async fn call(&mut self, step: Step, deadline: u64) -> Outcome {
         let stage = self.cluster.stage().clone();
         let gave_up = || Outcome::Unknown("the client gave up".into());
         let there = self.manners.link.draw(&mut self.dice);
@@ -159,18 +199,26 @@ impl Client {
         };
         let (done, mut asked) = answer();
         let (member, home) = (self.member, stage.clone());
-        let (chronicle, recorder) = (self.chronicle.clone(), self.recorder.clone());
+        let (chronicle, recorder, leases) =
+            (self.chronicle.clone(), self.recorder.clone(), self.leases.clone());
         let started = stage.spawn_on(member, "request", async move {
-            let write = request.can_write();
-            let outcome = serve(&node, request).await;
+            let write = matches!(&step, Step::Ask(request) if request.can_write());
+            let outcome = match step {
+                Step::Ask(request) => serve(&node, request).await,
+                Step::KeepAlive(lease) => renew(&node, lease).await,
+            };
             let edition = node.latest();
             drop(node);
             let applied = edition.standing.applied;
-            let fault = chronicle.look(member, life, &edition, &recorder);
+            let state_fault = chronicle.look(member, life, &edition, &recorder);
+            let lease_fault = leases.look(member, life, &edition, home.now());
             let ok = matches!(outcome, Outcome::Ok(_));
             home.enter(|world| {
-                if let Some(text) = fault {
+                if let Some(text) = state_fault {
                     world.trouble("same-state", text);
+                }
+                if let Some(text) = lease_fault {
+                    world.trouble("lease-promise", text);
                 }
                 if ok {
                     world.observe(&Happening::Answering { member, write, applied });
@@ -220,11 +268,28 @@ async fn serve(node: &Node<Sim>, request: Request) -> Outcome {
             let request = pb::CompactionRequest { revision, physical: false };
             node.compact(request).await.map(|response| convert::compacted(&response))
         }
-        Request::LeaseGrant { .. } | Request::LeaseRevoke { .. } => {
-            unreachable!("no workload makes {request:?}")
+        Request::LeaseGrant { id, ttl } => {
+            let granted = node.lease_grant(pb::LeaseGrantRequest { id, ttl }).await;
+            granted.map(|response| convert::granted(&response))
+        }
+        Request::LeaseRevoke { id } => {
+            let revoked = node.lease_revoke(pb::LeaseRevokeRequest { id }).await;
+            revoked.map(|response| convert::revoked(&response))
         }
     };
     response.map_or_else(|refusal| convert::refused(&refusal), Outcome::Ok)
+}
+
+/// Renews a lease once. In the words of a grant: how long it has now.
+async fn renew(node: &Node<Sim>, lease: i64) -> Outcome {
+    match node.lease_keep_alive(pb::LeaseKeepAliveRequest { id: lease }).await {
+        Ok(response) if response.ttl > 0 => {
+            let revision = response.header.map_or(0, |header| header.revision);
+            Outcome::Ok(Response::LeaseGrant { revision, id: lease, ttl: response.ttl })
+        }
+        Ok(_) => Outcome::Failed(Refused::LeaseNotFound),
+        Err(refusal) => Outcome::Unknown(refusal.to_string()),
+    }
 }
 
 /// The part of a key or value that tells it from others.

@@ -25,6 +25,11 @@ pub async fn converge(cluster: &Cluster, deadline: u64) -> Reach {
     }
 }
 
+/// Nothing is under way between the members.
+pub fn is_settled(cluster: &Cluster) -> bool {
+    obstacle(cluster).is_none()
+}
+
 fn obstacle(cluster: &Cluster) -> Option<String> {
     let mut standings = Vec::new();
     for slot in 0..cluster.len() {

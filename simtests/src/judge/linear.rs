@@ -12,7 +12,7 @@ pub enum Linear {
 }
 
 pub fn linearizable(history: &History) -> Linear {
-    let report = check::check_all(history, &etcd::Options::default());
+    let report = check::check_all(history, &etcd::Options { lease_expiry: true, ..etcd::Options::default() });
     match report.verdict {
         Verdict::Ok { stats } => Linear::Legal(stats),
         Verdict::Illegal(violation) => Linear::Illegal(violation.to_string()),

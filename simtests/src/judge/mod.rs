@@ -1,8 +1,10 @@
 //! Judges of a whole run, after everything has healed.
 mod chronicle;
 mod converged;
+mod leases;
 mod linear;
 
 pub use chronicle::Chronicle;
-pub use converged::{Reach, acknowledged, converge, equal_state};
+pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
+pub use leases::Leases;
 pub use linear::{Linear, linearizable};

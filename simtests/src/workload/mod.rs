@@ -21,6 +21,7 @@ pub struct Mix {
     /// A read of the past.
     pub old_get: u64,
     pub compact: u64,
+    pub lease: u64,
 }
 
 impl Mix {
@@ -43,8 +44,17 @@ impl Mix {
             transfer: weight(1, 10, 500),
             old_get: weight(1, 6, 500),
             compact: weight(1, 2, 700),
+            lease: weight(1, 20, 700),
         }
     }
+}
+
+/// What a client does next.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Ask(Request),
+    /// Renews a lease; no part of the history, which knows no time.
+    KeepAlive(i64),
 }
 
 /// One client's source of requests.
@@ -54,6 +64,9 @@ pub struct Workload {
     large_permille: u64,
     mix: Mix,
     next_value: u64,
+    /// Leases of this client that it believes to live.
+    leases: Vec<i64>,
+    next_lease: i64,
     /// The newest revision this client has seen.
     revision: i64,
     /// The mod revision that each key had when this client last saw it.
@@ -68,6 +81,8 @@ impl Workload {
             large_permille,
             mix,
             next_value: 0,
+            leases: Vec::new(),
+            next_lease: 0,
             revision: 0,
             seen: vec![0; keys as usize],
         }
@@ -92,7 +107,47 @@ impl Workload {
         value
     }
 
-    pub fn next(&mut self, dice: &mut Dice) -> Request {
+    pub fn next(&mut self, dice: &mut Dice) -> Step {
+        let mix = &self.mix;
+        let others = mix.put
+            + mix.get
+            + mix.serializable_get
+            + mix.range
+            + mix.delete
+            + mix.delete_range
+            + mix.compare_and_put
+            + mix.transfer
+            + mix.old_get
+            + mix.compact;
+        match dice.weighted(&[others, mix.lease]) {
+            0 => Step::Ask(self.next_request(dice)),
+            _ => self.next_of_leases(dice),
+        }
+    }
+
+    fn next_of_leases(&mut self, dice: &mut Dice) -> Step {
+        let kind = if self.leases.is_empty() { 0 } else { dice.weighted(&[15, 40, 35, 10]) };
+        let lease = self.leases.get(dice.index(self.leases.len())).copied().unwrap_or_default();
+        match kind {
+            0 => {
+                self.next_lease += 1;
+                let id = i64::from(self.client + 1) * 10_000 + self.next_lease;
+                Step::Ask(Request::LeaseGrant { id, ttl: dice.between(1, 3) as i64 })
+            }
+            1 => {
+                let key = Workload::key(dice.below(self.keys));
+                let value = self.value(dice);
+                Step::Ask(Request::Put(PutRequest { key, value, lease, ..PutRequest::default() }))
+            }
+            2 => Step::KeepAlive(lease),
+            _ => {
+                self.leases.retain(|&other| other != lease);
+                Step::Ask(Request::LeaseRevoke { id: lease })
+            }
+        }
+    }
+
+    fn next_request(&mut self, dice: &mut Dice) -> Request {
         let mix = &self.mix;
         let kind = dice.weighted(&[
             mix.put,
@@ -156,6 +211,11 @@ impl Workload {
         }
     }
 
+    /// The lease is gone.
+    pub fn lost(&mut self, lease: i64) {
+        self.leases.retain(|&other| other != lease);
+    }
+
     /// Learns from an answer.
     pub fn saw(&mut self, response: &Response) {
         self.revision = self.revision.max(response.revision());
@@ -171,6 +231,7 @@ impl Workload {
                     }
                 }
             }
+            Response::LeaseGrant { id, .. } => self.leases.push(*id),
             Response::Txn(txn) => txn.responses.iter().for_each(|response| self.saw(response)),
             _ => {}
         }
