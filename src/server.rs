@@ -101,9 +101,9 @@ fn serve(settings: &Settings) -> Result<(), String> {
         let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
         let member = run::start(settings, &listeners, reactors).await?;
         drop(listeners);
-        let name = tokio::select! {
-            _ = interrupt.recv() => "interrupt",
-            _ = terminate.recv() => "terminated",
+        let (number, name) = tokio::select! {
+            _ = interrupt.recv() => (SignalKind::interrupt().as_raw_value(), "interrupt"),
+            _ = terminate.recv() => (SignalKind::terminate().as_raw_value(), "terminated"),
         };
         tracing::info!(signal = name, "received signal; shutting down");
         tokio::select! {
@@ -111,6 +111,16 @@ fn serve(settings: &Settings) -> Result<(), String> {
             // Whoever asks twice does not want to wait.
             _ = interrupt.recv() => Err("interrupted while shutting down".to_string()),
             _ = terminate.recv() => Err("terminated while shutting down".to_string()),
-        }
+        }?;
+        end_by(number)
     })
+}
+
+/// Ends by the signal that asked for it, as whoever started the process expects of etcd; the first process of a
+/// container cannot, and ends with 0. Source: contract-cli 1.
+fn end_by(signal: i32) -> Result<(), String> {
+    if std::process::id() == 1 {
+        return Ok(());
+    }
+    signal_hook::low_level::emulate_default_handler(signal).map_err(|error| error.to_string())
 }

@@ -7,6 +7,7 @@ use detcd_runtime_tokio::generated::etcdserverpb::{
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -80,12 +81,13 @@ impl Member {
         child.wait().unwrap();
     }
 
-    /// SIGTERM, and its exit code.
-    pub fn terminate(&mut self) -> Option<i32> {
+    /// SIGTERM; the member must end by it.
+    pub fn terminate(&mut self) {
         let mut child = self.child.take().expect("running");
         let sent = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
         assert!(sent.success());
-        child.wait().unwrap().code()
+        let ended = child.wait().unwrap();
+        assert_eq!(ended.signal(), Some(15), "{ended}: {}", self.log_text());
     }
 
     pub fn is_running(&self) -> bool {
