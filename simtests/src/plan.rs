@@ -1,7 +1,7 @@
 //! What a seed stands for: the cluster, its world, its clients, and what goes wrong when. Drawn before the run begins,
 //! from generators of its own, so that a plan can be printed and read.
 use crate::{
-    client::Manners,
+    client::{Manners, watcher::Wish},
     cluster::Settings,
     nemesis::{self, Strike, Trap},
     workload::Mix,
@@ -22,6 +22,8 @@ pub struct Plan {
     pub large_permille: u64,
     pub mix: Mix,
     pub manners: Manners,
+    /// What the watchers want, one each.
+    pub watchers: Vec<Wish>,
     /// How long things go wrong, in nanoseconds; then everything heals.
     pub storm_ns: u64,
     pub strikes: Vec<Strike>,
@@ -75,6 +77,7 @@ impl Plan {
             ]),
             ..Knobs::default()
         };
+        let watchers = (0..[0, 1, 2, 4][dice.weighted(&[3, 3, 3, 1])]).map(|_| Wish::draw(dice)).collect();
         let dice = &mut Dice::new(seed, Concern::Clocks);
         let drift_max = *dice.pick(&[0, 100, 50_000]);
         let clocks = (0..members)
@@ -97,6 +100,7 @@ impl Plan {
             large_permille,
             mix,
             manners,
+            watchers,
             storm_ns,
             strikes,
             traps,
@@ -112,6 +116,9 @@ impl fmt::Display for Plan {
         writeln!(f, "disk      {:?}", self.disk)?;
         writeln!(f, "clients   {} on {} keys, {:?}", self.clients, self.keys, self.mix)?;
         writeln!(f, "manners   {:?}", self.manners)?;
+        for watcher in &self.watchers {
+            writeln!(f, "watcher   {watcher:?}")?;
+        }
         writeln!(f, "storm     {} ms", self.storm_ns / 1_000_000)?;
         for strike in &self.strikes {
             writeln!(f, "strike    {strike}")?;

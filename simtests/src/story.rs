@@ -1,9 +1,9 @@
 //! One run: from a seed to a plan, through a storm and its end, to a verdict and a transcript.
 use crate::{
-    client::{Client, Manners, Recorder},
+    client::{Client, Manners, Recorder, watcher::Watcher},
     cluster::Cluster,
     invariants::{Durability, OneLeaderPerTerm},
-    judge::{self, Chronicle, Leases, Linear, Reach},
+    judge::{self, Chronicle, Leases, Linear, Reach, Watched},
     nemesis::{self, Supervisor, Traps},
     plan::Plan,
     workload::Workload,
@@ -142,6 +142,14 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
         let stopped = stopped.clone();
         madsim::task::spawn(client.work(workload, move || stopped.load(Ordering::Relaxed)));
     }
+    let watched: Vec<Watched> = plan.watchers.into_iter().map(Watched::new).collect();
+    let silenced = Arc::new(AtomicBool::new(false));
+    for (i, watched) in watched.iter().enumerate() {
+        let dice = Dice::split(seed, Concern::Workload, 2_000 + i as u64);
+        let watcher = Watcher { number: 100 + i, cluster: cluster.clone(), dice, watched: watched.clone() };
+        let silenced = silenced.clone();
+        madsim::task::spawn(watcher.work(move || silenced.load(Ordering::Relaxed)));
+    }
     madsim::task::spawn(nemesis::strike(cluster.clone(), plan.strikes));
 
     storm(&stage, plan.storm_ns).await;
@@ -158,8 +166,12 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
             patience_ns: 3 * election_ns + 200_000_000,
         };
         verdict = close(&cluster, &recorder, &chronicle, closing).await;
+        if verdict == Verdict::Clean {
+            verdict = hear_out(&cluster, &chronicle, &watched).await;
+        }
     }
     stopped.store(true, Ordering::Relaxed);
+    silenced.store(true, Ordering::Relaxed);
 
     let acked = recorder.acked();
     let history = recorder.take();
@@ -250,6 +262,36 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
     }
     if let Some(text) = judge::acknowledged(cluster, &recorder.snapshot()).await {
         return fail("acknowledged", text);
+    }
+    Verdict::Clean
+}
+
+/// Every watcher hears the rest soon, and what it heard is what was made.
+async fn hear_out(cluster: &Cluster, chronicle: &Chronicle, watched: &[Watched]) -> Verdict {
+    let fail = |text: String| Verdict::Fail { judge: "watch".into(), text };
+    let stage = cluster.stage();
+    let Some(edition) = cluster.edition(0) else { return Verdict::Clean };
+    let (revision, compacted) = {
+        let keyspace = &edition.view.keyspace;
+        (keyspace.revision(), keyspace.compact_revision() > 0)
+    };
+    let records = chronicle.records();
+    let deadline = stage.now() + 3_000_000_000;
+    for (i, watched) in watched.iter().enumerate() {
+        while !watched.has_reached(revision, &records) {
+            if stage.now() >= deadline || stage.enter(|world| !world.troubles().is_empty()) {
+                let next = watched.next_revision();
+                return fail(format!(
+                    "watcher {} waits for revision {next}, and {revision} was made",
+                    100 + i
+                ));
+            }
+            stage.nap(20_000_000).await;
+        }
+        stage.enter(|world| world.count_many("client: event heard", watched.events()));
+        if let Err(text) = watched.judge(&records, compacted) {
+            return fail(format!("watcher {}: {text}", 100 + i));
+        }
     }
     Verdict::Clean
 }

@@ -1,5 +1,6 @@
 //! Clients: they call members over links of their own, give up after a while, and go to another member.
 pub mod convert;
+pub mod watcher;
 
 use crate::{
     cluster::Cluster,

@@ -2,7 +2,7 @@
 //! as the run goes on. Also a client of its own: it reads every revision once, soon after it was made, so that the
 //! judge of linearizability has evidence even for writes whose callers never heard of them.
 use crate::client::Recorder;
-use detcd_core::{Edition, KeyRange};
+use detcd_core::{Edition, KeyRange, store::Record};
 use detcd_jepsen_like::history::{KeyValue, Outcome, RangeRequest, RangeResponse, Request, Response};
 use detcd_runtime_sim::{Slot, transcript::Stir};
 use std::{
@@ -21,6 +21,7 @@ pub struct Chronicle(Arc<Mutex<Inner>>);
 struct Inner {
     /// What changed at each revision, and who showed it first.
     changes: BTreeMap<i64, (u64, Slot)>,
+    records: BTreeMap<i64, Vec<Record>>,
     /// The revision after so many applied entries, and who showed it first.
     applied: BTreeMap<u64, (i64, Slot)>,
     /// Up to which revision each member was looked at, and in which life.
@@ -50,6 +51,7 @@ impl Chronicle {
             return None;
         }
         let mut sums: BTreeMap<i64, Stir> = BTreeMap::new();
+        let newest = inner.records.last_key_value().map_or(0, |(&revision, _)| revision);
         for record in keyspace.changes(from.max(compacted + 1)) {
             let sum = sums.entry(record.mod_revision()).or_default();
             sum.write_i64(record.sub());
@@ -58,6 +60,9 @@ impl Chronicle {
             sum.write_i64(record.lease());
             sum.write(record.key());
             sum.write(record.value());
+            if record.mod_revision() > newest {
+                inner.records.entry(record.mod_revision()).or_default().push(record.clone());
+            }
         }
         for (revision, sum) in sums {
             let sum = sum.finish();
@@ -77,6 +82,11 @@ impl Chronicle {
         }
         inner.read = inner.read.max(revision);
         None
+    }
+
+    /// What was made at each revision, as far as somebody looked in time.
+    pub fn records(&self) -> BTreeMap<i64, Vec<Record>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).records.clone()
     }
 }
 

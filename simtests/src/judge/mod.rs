@@ -3,8 +3,10 @@ mod chronicle;
 mod converged;
 mod leases;
 mod linear;
+mod watches;
 
 pub use chronicle::Chronicle;
 pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
 pub use leases::Leases;
 pub use linear::{Linear, linearizable};
+pub use watches::Watched;

@@ -76,7 +76,13 @@ impl Summary {
 
 /// Whether a count is of something that went wrong, and not of work.
 fn is_fault(what: &str) -> bool {
-    !matches!(what, "net: message delivered" | "net: peer call" | "raft: leader elected")
+    !matches!(
+        what,
+        "net: message delivered"
+            | "net: peer call"
+            | "raft: leader elected"
+            | "member: stopped in good order"
+    ) && !what.starts_with("client: ")
 }
 
 impl fmt::Display for Summary {

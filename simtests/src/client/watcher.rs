@@ -1,0 +1,162 @@
+//! A client that watches: on one member until that breaks, then on another from where it was.
+use crate::{cluster::Cluster, judge::Watched};
+use detcd_proto::etcdserverpb::{
+    WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse, watch_create_request::FilterType,
+    watch_request::RequestUnion,
+};
+use detcd_runtime_sim::{Answer, Dice, Event, Latency, Slot, answer};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What a watcher wants to hear of.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub key: Vec<u8>,
+    pub range_end: Vec<u8>,
+    pub no_puts: bool,
+    pub no_deletes: bool,
+    pub prev_kv: bool,
+}
+
+impl Wish {
+    pub fn draw(dice: &mut Dice) -> Wish {
+        let narrow = dice.permille(200);
+        Wish {
+            key: if narrow { b"k0".to_vec() } else { b"k".to_vec() },
+            range_end: if narrow { Vec::new() } else { b"l".to_vec() },
+            no_puts: dice.permille(100),
+            no_deletes: dice.permille(100),
+            prev_kv: dice.coin(),
+        }
+    }
+
+    /// Whether an event of this kind at this key is wished for.
+    pub fn wants(&self, key: &[u8], is_delete: bool) -> bool {
+        let inside = if self.range_end.is_empty() {
+            key == self.key
+        } else {
+            key >= &self.key[..] && key < &self.range_end[..]
+        };
+        inside && !(if is_delete { self.no_deletes } else { self.no_puts })
+    }
+
+    fn create(&self, start_revision: i64) -> WatchRequest {
+        let mut filters = Vec::new();
+        if self.no_puts {
+            filters.push(FilterType::Noput.into());
+        }
+        if self.no_deletes {
+            filters.push(FilterType::Nodelete.into());
+        }
+        request(RequestUnion::CreateRequest(WatchCreateRequest {
+            key: self.key.clone().into(),
+            range_end: self.range_end.clone().into(),
+            start_revision,
+            filters,
+            prev_kv: self.prev_kv,
+            ..WatchCreateRequest::default()
+        }))
+    }
+}
+
+fn request(union: RequestUnion) -> WatchRequest {
+    WatchRequest { request_union: Some(union) }
+}
+
+/// The client's end of one stream: replies in the order in which they were sent, each after its way.
+type Line = Arc<Mutex<VecDeque<WatchResponse>>>;
+
+pub struct Watcher {
+    pub number: usize,
+    pub cluster: Cluster,
+    pub dice: Dice,
+    pub watched: Watched,
+}
+
+impl Watcher {
+    /// Watches until told to stop.
+    pub async fn work(mut self, stopped: impl Fn() -> bool) {
+        while !stopped() {
+            let member = self.dice.index(self.cluster.len());
+            self.stream(member, &stopped).await;
+            let pause = self.dice.between(1_000_000, 60_000_000);
+            self.cluster.stage().nap(pause).await;
+        }
+    }
+
+    /// One stream to one member, until it breaks or the client has had enough of it.
+    async fn stream(&mut self, member: Slot, stopped: &impl Fn() -> bool) {
+        let stage = self.cluster.stage().clone();
+        let Some((node, life)) = self.cluster.node(member) else { return };
+        let Ok((requests, mut replies)) = node.watch(false) else { return };
+        drop(node);
+        let line = Line::default();
+        let (ended, mut end) = answer();
+        let start = self.watched.next_revision();
+        self.note(format_args!("watch m{} from {start}", member + 1));
+        let create = self.watched.wish().create(start);
+        let asks_progress = self.dice.permille(300);
+        let (sent, home) = (line.clone(), stage.clone());
+        let way = Latency::new(50, 300, 10, 10_000);
+        let mut dice = Dice::split(self.dice.u64(), detcd_runtime_sim::Concern::Links, 1);
+        let started = stage.spawn_on(member, "watch", async move {
+            if requests.send(create).await.is_err() {
+                return Answer::give(ended, ());
+            }
+            let mut last_arrival = 0;
+            while let Ok(reply) = replies.next().await {
+                if asks_progress && dice.permille(100) {
+                    let progress = request(RequestUnion::ProgressRequest(WatchProgressRequest {}));
+                    if requests.send(progress).await.is_err() {
+                        break;
+                    }
+                }
+                let line = sent.clone();
+                home.enter(|world| {
+                    let arrival = (world.now() + way.draw(&mut dice)).max(last_arrival + 1);
+                    last_arrival = arrival;
+                    world.after(arrival - world.now(), move |_| {
+                        line.lock().unwrap_or_else(PoisonError::into_inner).push_back(reply);
+                    });
+                });
+            }
+            Answer::give(ended, ());
+        });
+        if !started {
+            return;
+        }
+        let patience = self.dice.between(20_000_000, 3_000_000_000);
+        let give_up_at = stage.now() + patience;
+        loop {
+            let broken = end.until(&stage, stage.now() + 15_000_000).await.is_some();
+            loop {
+                let reply = line.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some(reply) = reply else { break };
+                match self.watched.hear(&reply) {
+                    Ok(true) => {}
+                    // Cancelled: from here on a new stream is needed.
+                    Ok(false) => return,
+                    Err(text) => {
+                        stage.enter(|world| {
+                            world.trouble("watch", format!("watcher {}: {text}", self.number))
+                        });
+                        return;
+                    }
+                }
+            }
+            let dead = stage.enter(|world| !world.is_up(member) || world.life_of(member) != life);
+            let now = stage.now();
+            if broken || dead || stopped() || (now >= give_up_at && !stage.enter(|world| world.is_calm)) {
+                return;
+            }
+        }
+    }
+
+    fn note(&self, line: std::fmt::Arguments<'_>) {
+        let text = line.to_string();
+        let client = self.number;
+        self.cluster.stage().enter(|world| world.record(&Event::Client { client, line: &text }));
+    }
+}

@@ -1,0 +1,171 @@
+//! Watches are ordered, unique, complete and atomic: what a watcher heard is, revision by revision, what was made.
+//! Source: contract-semantics 9.7.
+use crate::client::watcher::Wish;
+use detcd_core::store::Record;
+use detcd_proto::{
+    etcdserverpb::WatchResponse,
+    mvccpb::{self, event::EventType},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Everything one watcher heard, over all its streams.
+#[derive(Clone)]
+pub struct Watched {
+    wish: Arc<Wish>,
+    heard: Arc<Mutex<Heard>>,
+}
+
+#[derive(Default)]
+struct Heard {
+    /// The first revision that was not heard of yet; 0 before the first stream.
+    next: i64,
+    /// Revisions that were heard in whole, from and up to, in order.
+    spans: Vec<(i64, i64)>,
+    events: BTreeMap<i64, Vec<mvccpb::Event>>,
+}
+
+impl Watched {
+    pub fn new(wish: Wish) -> Watched {
+        Watched { wish: Arc::new(wish), heard: Arc::default() }
+    }
+
+    pub fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    /// Where the next stream has to begin; 0: now.
+    pub fn next_revision(&self) -> i64 {
+        self.with(|heard| heard.next)
+    }
+
+    /// How many events were heard.
+    pub fn events(&self) -> u64 {
+        self.with(|heard| heard.events.values().map(|events| events.len() as u64).sum())
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Heard) -> T) -> T {
+        f(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a reply. False: the watcher was cancelled, rightly. Err: what the reply may not say.
+    pub fn hear(&self, reply: &WatchResponse) -> Result<bool, String> {
+        let revision = reply.header.as_ref().map_or(0, |header| header.revision);
+        self.with(|heard| {
+            if reply.created && heard.next == 0 {
+                heard.next = revision + 1;
+                heard.spans.push((revision + 1, revision));
+            }
+            if reply.canceled {
+                if reply.compact_revision > 0 {
+                    if reply.compact_revision <= heard.next {
+                        return Err(format!(
+                            "cancelled as compacted at {}, and it wanted to go on at {}",
+                            reply.compact_revision, heard.next
+                        ));
+                    }
+                    heard.next = reply.compact_revision;
+                    heard.spans.push((heard.next, heard.next - 1));
+                }
+                return Ok(false);
+            }
+            let mut last = heard.next - 1;
+            for event in &reply.events {
+                let at = event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
+                if at < heard.next || at < last {
+                    return Err(format!(
+                        "an event of revision {at}, after everything before {} had been heard",
+                        heard.next.max(last)
+                    ));
+                }
+                last = at;
+                heard.events.entry(at).or_default().push(event.clone());
+            }
+            // A reply without events is a promise that there were none up to its revision.
+            let is_progress = reply.events.is_empty() && !reply.created;
+            let upto = if is_progress { revision.max(last) } else { last };
+            if !reply.fragment {
+                heard.next = upto + 1;
+                if let Some(span) = heard.spans.last_mut() {
+                    span.1 = span.1.max(upto);
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    /// Whether everything up to this revision that it wants was heard, as far as the records tell.
+    pub fn has_reached(&self, revision: i64, made: &BTreeMap<i64, Vec<Record>>) -> bool {
+        let next = self.next_revision();
+        next > revision
+            || (next > 0
+                && made.range(next..=revision).all(|(_, records)| {
+                    !records.iter().any(|record| self.wish.wants(record.key(), record.is_tombstone()))
+                }))
+    }
+
+    /// Compares what was heard with what was made. `compacted`: a compaction may have taken previous pairs away.
+    pub fn judge(&self, made: &BTreeMap<i64, Vec<Record>>, compacted: bool) -> Result<(), String> {
+        self.with(|heard| {
+            for &(from, upto) in &heard.spans {
+                for (&revision, records) in made.range(from..=upto.max(from)).filter(|&(&r, _)| r <= upto) {
+                    let nothing = Vec::new();
+                    let events = heard.events.get(&revision).unwrap_or(&nothing);
+                    let wanted: Vec<&Record> = records
+                        .iter()
+                        .filter(|record| self.wish.wants(record.key(), record.is_tombstone()))
+                        .collect();
+                    let same = events.len() == wanted.len()
+                        && events.iter().zip(&wanted).all(|(event, record)| is_event_of(event, record));
+                    if !same {
+                        return Err(format!(
+                            "revision {revision} made {} wanted changes, and {} events were heard: {events:?}",
+                            wanted.len(),
+                            events.len()
+                        ));
+                    }
+                }
+            }
+            if self.wish.prev_kv { judge_previous(&heard.events, made, compacted) } else { Ok(()) }
+        })
+    }
+}
+
+fn is_event_of(event: &mvccpb::Event, record: &Record) -> bool {
+    let kind = if record.is_tombstone() { EventType::Delete } else { EventType::Put };
+    event.r#type == kind as i32 && event.kv.as_ref() == Some(&record.to_kv())
+}
+
+/// The pair before each change is the one that was there.
+fn judge_previous(
+    heard: &BTreeMap<i64, Vec<mvccpb::Event>>,
+    made: &BTreeMap<i64, Vec<Record>>,
+    compacted: bool,
+) -> Result<(), String> {
+    let mut before: BTreeMap<&[u8], &Record> = BTreeMap::new();
+    let mut last = 1;
+    for (&revision, records) in made {
+        if revision != last + 1 {
+            // A revision that nobody saw: what stood before it is not known.
+            return Ok(());
+        }
+        last = revision;
+        for event in heard.get(&revision).into_iter().flatten() {
+            let Some(kv) = &event.kv else { continue };
+            let expected = before.get(&kv.key[..]).filter(|record| !record.is_tombstone()).map(|r| r.to_kv());
+            let missing = event.prev_kv.is_none() && compacted;
+            if event.prev_kv != expected && !missing {
+                return Err(format!(
+                    "the event of revision {revision} has the previous pair {:?}, which was {expected:?}",
+                    event.prev_kv
+                ));
+            }
+        }
+        for record in records {
+            before.insert(record.key(), record);
+        }
+    }
+    Ok(())
+}
