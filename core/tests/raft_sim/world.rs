@@ -1,14 +1,12 @@
 //! A cluster in one event queue: members with a disk each, links that lose, repeat and reorder, and a hand that cuts,
 //! crashes and asks.
+mod hand;
+
 use crate::judge::{DiskLog, Judge};
-use bytes::Bytes;
-use detcd_core::raft::{Raft, RoleKind, Setup, Write};
+use detcd_core::raft::{Raft, Setup, Write};
 use detcd_core::{MemberId, Moment, Note, Plants, Rng, Span};
 use detcd_proto::Message as _;
-use detcd_proto::raftpb::{
-    ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType,
-    HardState, Message, MessageType,
-};
+use detcd_proto::raftpb::{ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -548,121 +546,6 @@ impl World {
         for byte in message.encode_to_vec() {
             self.deeds.hash = (self.deeds.hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         }
-    }
-
-    // ---- the hand ----
-
-    fn propose(&mut self) -> Result<(), String> {
-        let Some(member) = self.someone_alive() else { return Ok(()) };
-        let changes = self.profile == Profile::Changing && !self.healed && self.rng.below(20) == 0;
-        let (kind, data) = if changes {
-            (EntryType::EntryConfChangeV2, self.some_change().encode_to_vec())
-        } else {
-            self.payloads += 1;
-            let mut data = self.payloads.to_be_bytes().to_vec();
-            data.resize(8 + self.rng.below(100) as usize, 0);
-            (EntryType::EntryNormal, data)
-        };
-        let member = if self.healed {
-            self.nodes.keys().copied().find(|member| self.leads(*member)).unwrap_or(member)
-        } else {
-            member
-        };
-        self.turn(member, |raft, now| {
-            // A refusal is fine: nothing was promised.
-            let _ = raft.propose(now, kind, Bytes::from(data));
-        })
-    }
-
-    fn some_change(&mut self) -> ConfChangeV2 {
-        use ConfChangeType::{ConfChangeAddLearnerNode, ConfChangeAddNode, ConfChangeRemoveNode};
-        let how_many = if self.rng.below(2) == 0 { 1 } else { 1 + self.rng.below(4) };
-        let explicit = self.rng.below(8) == 0;
-        if self.rng.below(6) == 0 {
-            return ConfChangeV2::default();
-        }
-        let changes = (0..how_many).map(|_| {
-            let kinds =
-                [ConfChangeAddNode, ConfChangeAddNode, ConfChangeAddLearnerNode, ConfChangeRemoveNode];
-            let kind = kinds[self.rng.below(4) as usize];
-            ConfChangeSingle { r#type: kind as i32, node_id: 1 + self.rng.below(self.nodes.len() as u64) }
-        });
-        let changes = changes.collect();
-        let transition =
-            if explicit { ConfChangeTransition::JointExplicit } else { ConfChangeTransition::Auto };
-        ConfChangeV2 { transition: transition as i32, changes, context: None }
-    }
-
-    fn fault(&mut self) -> Result<(), String> {
-        let members = self.nodes.len() as u64;
-        let one = 1 + self.rng.below(members);
-        match self.rng.below(10) {
-            0..4 => {
-                self.crash(one);
-                let pause = self.span(Span::millis(1500));
-                self.after(pause, Event::Start { member: one });
-            }
-            4 => {
-                // Everybody at once.
-                for member in 1..=members {
-                    self.crash(member);
-                    let pause = self.span(Span::millis(500));
-                    self.after(pause, Event::Start { member });
-                }
-            }
-            5..8 => {
-                let side = self.rng.u64();
-                let one_way = self.rng.below(3) == 0;
-                let mut cuts = Vec::new();
-                for from in 1..=members {
-                    for to in 1..=members {
-                        let (a, b) = (side >> from & 1, side >> to & 1);
-                        if a != b && (!one_way || a == 0) {
-                            cuts.push((from, to));
-                        }
-                    }
-                }
-                self.cuts.extend(cuts.iter().copied());
-                self.deeds.cuts += 1;
-                let time = self.span(Span::millis(3000));
-                self.after(time, Event::Mend { cuts });
-            }
-            8 => {
-                // The leader alone on its side.
-                if let Some(leader) = (1..=members).find(|member| self.leads(*member)) {
-                    let others = (1..=members).filter(|member| *member != leader);
-                    let cuts: Vec<_> = others.flat_map(|other| [(leader, other), (other, leader)]).collect();
-                    self.cuts.extend(cuts.iter().copied());
-                    self.deeds.cuts += 1;
-                    let time = self.span(Span::millis(2000));
-                    self.after(time, Event::Mend { cuts });
-                }
-            }
-            _ => {
-                if let Some(leader) = (1..=members).find(|member| self.leads(*member)) {
-                    self.deeds.transfers += 1;
-                    let to = if self.rng.below(3) == 0 { None } else { Some(MemberId(one)) };
-                    self.turn(leader, |raft, now| {
-                        // Not everybody can be given the lead.
-                        let _ = raft.transfer(now, to);
-                    })?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn someone_alive(&mut self) -> Option<u64> {
-        let alive: Vec<u64> =
-            self.nodes.iter().filter(|(_, node)| node.raft.is_some()).map(|(member, _)| *member).collect();
-        // Mostly where it works.
-        let leader = alive.iter().copied().find(|member| {
-            self.nodes[member].raft.as_ref().is_some_and(|raft| raft.role() == RoleKind::Leader)
-        });
-        if self.rng.below(2) == 0 && leader.is_some() {
-            return leader;
-        }
-        alive.get(self.rng.below(alive.len() as u64) as usize).copied()
     }
 
     fn span(&mut self, below: Span) -> Span {
