@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 
 /// A failed call.
 #[derive(Clone, Debug)]
@@ -92,8 +92,12 @@ impl Fault {
     /// What a status means. A connection that broke is told apart by its cause and becomes `Unavailable`, so that
     /// reads move on to another member.
     pub fn from_status(status: &Status) -> Fault {
-        if is_broken_connection(status) {
-            let message = format!("error reading from server: {}", root_cause(status));
+        if is_local(status) {
+            let cause = root_cause(status);
+            if cause.is::<TimeoutExpired>() {
+                return Fault::DeadlineExceeded;
+            }
+            let message = format!("error reading from server: {cause}");
             return Fault::Refused { code: Code::Unavailable, message };
         }
         Fault::Refused { code: status.code(), message: status.message().to_owned() }
@@ -168,13 +172,13 @@ impl fmt::Display for Fault {
     }
 }
 
-fn is_broken_connection(status: &Status) -> bool {
-    // A status that came over the wire has no cause.
+/// Whether the status was made here. One that came over the wire has no cause.
+pub fn is_local(status: &Status) -> bool {
     status.source().is_some()
 }
 
-fn root_cause(error: &dyn Error) -> &dyn Error {
-    let mut cause = error;
+fn root_cause(status: &Status) -> &(dyn Error + 'static) {
+    let mut cause: &(dyn Error + 'static) = status;
     while let Some(next) = cause.source() {
         cause = next;
     }
@@ -218,6 +222,15 @@ mod tests {
             "rpc error: code = InvalidArgument desc = etcdserver: permission not given"
         );
         assert_eq!(Fault::DeadlineExceeded.to_string(), "context deadline exceeded");
+    }
+
+    #[test]
+    fn faults_made_here_are_told_apart_by_their_cause() {
+        let late = Fault::from_status(&Status::from_error(Box::new(TimeoutExpired(()))));
+        assert!(matches!(late, Fault::DeadlineExceeded), "{late}");
+        let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset");
+        let broken = Fault::from_status(&Status::from_error(Box::new(broken)));
+        assert!(broken.is_passing(), "{broken}");
     }
 
     #[test]

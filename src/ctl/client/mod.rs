@@ -154,7 +154,7 @@ impl Client {
     /// What a failed call means; a broken connection is dialled again.
     fn judge(&mut self, place: usize, status: &Status) -> Fault {
         let fault = Fault::from_status(status);
-        if std::error::Error::source(status).is_some() {
+        if fault::is_local(status) && fault.is_passing() {
             self.dialer.lost(place);
         }
         let out_of_time = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
