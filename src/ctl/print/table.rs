@@ -26,17 +26,19 @@ pub fn render(reply: Reply<'_>) -> Result<Vec<u8>, Unsupported> {
     Ok(draw(&rows).into_bytes())
 }
 
-/// The lines of one cell.
-type Cell = Vec<String>;
+/// One cell, broken into lines.
+struct Cell {
+    lines: Vec<String>,
+    /// What it was given to fill, which a broken cell rarely does.
+    width: usize,
+}
 
 fn draw(rows: &rows::Rows) -> String {
     let header: Vec<Cell> = rows.header.iter().map(|name| break_lines(&title(name))).collect();
     let body: Vec<Vec<Cell>> =
         rows.cells.iter().map(|row| row.iter().map(|cell| break_lines(cell)).collect()).collect();
-    let width = |column: usize| {
-        let cells = std::iter::once(&header).chain(&body).map(|row| &row[column]);
-        cells.flatten().map(|line| length(line)).max().unwrap_or(0)
-    };
+    let width =
+        |column: usize| std::iter::once(&header).chain(&body).map(|row| row[column].width).max().unwrap_or(0);
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let rule: String = widths.iter().map(|width| format!("+{}", "-".repeat(width + 2))).collect();
     let mut out = format!("{rule}+\n");
@@ -50,10 +52,10 @@ fn draw(rows: &rows::Rows) -> String {
 }
 
 fn push_row(out: &mut String, row: &[Cell], widths: &[usize], align: impl Fn(&str, usize) -> String) {
-    let height = row.iter().map(Vec::len).max().unwrap_or(0);
+    let height = row.iter().map(|cell| cell.lines.len()).max().unwrap_or(0);
     for line in 0..height {
         for (cell, width) in row.iter().zip(widths) {
-            let text = cell.get(line).map_or("", String::as_str);
+            let text = cell.lines.get(line).map_or("", String::as_str);
             out.push_str(&format!("| {} ", align(text, *width)));
         }
         out.push_str("|\n");
@@ -110,5 +112,5 @@ fn break_lines(text: &str) -> Cell {
         lines.push(words[start..end].join(" "));
         start = end;
     }
-    lines
+    Cell { lines, width: limit }
 }

@@ -293,13 +293,13 @@ fn long_cells_break_at_words() {
     assert_eq!(
         show(Format::Table, false, Reply::Health(&list)),
         "\
-+----------+--------+------+-------------------------------+
-| ENDPOINT | HEALTH | TOOK |             ERROR             |
-+----------+--------+------+-------------------------------+
-|      h:1 |  false |      | rpc error: code = Unavailable |
-|          |        |      |    desc = something long went |
-|          |        |      |                    wrong here |
-+----------+--------+------+-------------------------------+
++----------+--------+------+--------------------------------+
+| ENDPOINT | HEALTH | TOOK |             ERROR              |
++----------+--------+------+--------------------------------+
+|      h:1 |  false |      |  rpc error: code = Unavailable |
+|          |        |      |     desc = something long went |
+|          |        |      |                     wrong here |
++----------+--------+------+--------------------------------+
 "
     );
 }
