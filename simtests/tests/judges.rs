@@ -1,0 +1,341 @@
+//! Do the judges wake up? Each is shown what it must not let pass, and what it must.
+use detcd_core::{
+    Edition, MemberId, Standing, View,
+    lease::Table,
+    store::{Record, Store},
+    wal::{SegmentName, Writer},
+};
+use detcd_proto::{
+    etcdserverpb::{Metadata, ResponseHeader, WatchResponse},
+    mvccpb::{self, event::EventType},
+    raftpb::{Entry, HardState, Message, MessageType},
+};
+use detcd_runtime_sim::{Happening, Setup, Stage, Trouble, World, clock::Clock, links::Weather, perform};
+use detcd_simtests::{
+    client::{Recorder, watcher::Wish},
+    invariants::{Durability, OneLeaderPerTerm},
+    judge::{Chronicle, Leases, Watched},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What the rules report about a made-up course of events in a cluster of three.
+fn reported(causes: bool, course: impl FnOnce(&mut World) + Send + 'static) -> Vec<String> {
+    let troubles: Vec<Trouble> = perform(1, move || async move {
+        let members = vec![MemberId(1), MemberId(2), MemberId(3)];
+        let clocks = vec![Clock::TRUE; 3];
+        let stage =
+            Stage::new(Setup { seed: 1, members, clocks, weather: Weather::FINE, trace: false, budget: 1 });
+        let troubles = stage.enter(|world| {
+            world.add_observer(OneLeaderPerTerm::default());
+            world.add_observer(Durability::new(3, causes));
+            course(world);
+            world.troubles().to_vec()
+        });
+        stage.end().await;
+        troubles
+    })
+    .unwrap();
+    troubles.into_iter().map(|trouble| trouble.judge).collect()
+}
+
+fn sends(world: &mut World, from: usize, to: usize, kind: MessageType, message: Message) {
+    let message = Message { r#type: kind.into(), from: from as u64 + 1, to: to as u64 + 1, ..message };
+    world.observe(&Happening::Sending { from, to, message: &message });
+}
+
+fn entry(term: u64, index: u64, data: &'static [u8]) -> Entry {
+    Entry { term, index, data: Some(bytes::Bytes::from_static(data)), ..Entry::default() }
+}
+
+/// Each member's pen. Everything is written to the first segment.
+struct Pens([Writer; 3]);
+
+impl Pens {
+    fn new() -> Pens {
+        let pen =
+            |node_id| Writer::create(&Metadata { node_id, cluster_id: 9, ..Metadata::default() }, u64::MAX);
+        Pens([pen(1), pen(2), pen(3)])
+    }
+
+    fn append(&mut self, world: &mut World, member: usize, entries: &[Entry], state: HardState) {
+        self.0[member].save(entries, Some(&state));
+        let (_, bytes) = self.0[member].take().unwrap();
+        let name = format!("member/wal/{}", SegmentName::default());
+        world.observe(&Happening::Appending { member, name: &name, bytes: &bytes });
+    }
+
+    fn write(&mut self, world: &mut World, member: usize, entries: &[Entry], state: HardState) {
+        self.append(world, member, entries, state);
+        let name = format!("member/wal/{}", SegmentName::default());
+        world.observe(&Happening::Synced { member, name: &name });
+    }
+}
+
+fn founding() -> Vec<Entry> {
+    (1..=3).map(|index| entry(1, index, b"member")).collect()
+}
+
+fn state(term: u64, vote: u64, commit: u64) -> HardState {
+    HardState { term, vote, commit }
+}
+
+/// Everybody holds the founding entries; the first two hold entry 4, which the first leads with.
+fn begun(world: &mut World) -> Pens {
+    let mut pens = Pens::new();
+    for member in 0..3 {
+        pens.write(world, member, &founding(), state(2, 1, 3));
+    }
+    for member in 0..2 {
+        pens.write(world, member, &[entry(2, 4, b"put")], state(2, 1, 3));
+    }
+    pens
+}
+
+#[test]
+fn a_sane_course_is_left_in_peace() {
+    let reports = reported(true, |world| {
+        let mut pens = begun(world);
+        sends(world, 1, 0, MessageType::MsgVoteResp, Message { term: 2, ..Message::default() });
+        sends(world, 1, 0, MessageType::MsgAppResp, Message { term: 2, index: 4, ..Message::default() });
+        sends(world, 0, 2, MessageType::MsgApp, Message { term: 2, commit: 4, ..Message::default() });
+        pens.write(world, 2, &[entry(2, 4, b"put")], state(2, 1, 4));
+        sends(world, 2, 0, MessageType::MsgAppResp, Message { term: 2, index: 4, ..Message::default() });
+    });
+    assert_eq!(reports, [""; 0]);
+}
+
+#[test]
+fn two_leaders_of_one_term_are_seen() {
+    let reports = reported(true, |world| {
+        for leader in [0, 1] {
+            sends(world, leader, 2, MessageType::MsgHeartbeat, Message { term: 7, ..Message::default() });
+        }
+        sends(world, 1, 2, MessageType::MsgHeartbeat, Message { term: 8, ..Message::default() });
+    });
+    assert_eq!(reports, ["one-leader-per-term"]);
+}
+
+#[test]
+fn a_vote_and_an_acknowledgement_must_be_on_disk_before_they_leave() {
+    let course = |world: &mut World| {
+        let mut pens = begun(world);
+        pens.append(world, 2, &[entry(2, 4, b"put")], state(3, 2, 3));
+        sends(world, 2, 1, MessageType::MsgVoteResp, Message { term: 3, ..Message::default() });
+        sends(world, 2, 0, MessageType::MsgAppResp, Message { term: 2, index: 4, ..Message::default() });
+        // A refusal promises nothing.
+        let refusal = Message { term: 9, index: 99, reject: true, ..Message::default() };
+        sends(world, 2, 0, MessageType::MsgVoteResp, refusal.clone());
+        sends(world, 2, 0, MessageType::MsgAppResp, refusal);
+    };
+    assert_eq!(reported(true, course), ["vote-durable", "acknowledgement-durable"]);
+    assert_eq!(reported(false, course), [""; 0], "no harm came of it");
+}
+
+#[test]
+fn what_one_disk_holds_is_not_committed() {
+    let reports = reported(true, |world| {
+        let mut pens = begun(world);
+        pens.write(world, 0, &[entry(2, 5, b"alone")], state(2, 1, 4));
+        sends(world, 0, 1, MessageType::MsgApp, Message { term: 2, commit: 5, ..Message::default() });
+    });
+    assert_eq!(reports, ["committed-durable"]);
+}
+
+#[test]
+fn a_committed_entry_stays_and_is_the_same_everywhere() {
+    let reports = reported(false, |world| {
+        let mut pens = begun(world);
+        sends(world, 0, 1, MessageType::MsgApp, Message { term: 2, commit: 4, ..Message::default() });
+        pens.write(world, 1, &[entry(3, 4, b"other")], state(3, 3, 3));
+        pens.write(world, 2, &[entry(3, 4, b"other")], state(3, 3, 4));
+    });
+    assert_eq!(reports, ["committed-stays", "same-entry"]);
+}
+
+#[test]
+fn votes_terms_and_commits_do_not_go_back() {
+    for (second, why) in [(state(1, 1, 3), "term"), (state(2, 2, 3), "vote"), (state(2, 1, 2), "commit")] {
+        let reports = reported(true, move |world| {
+            let mut pens = begun(world);
+            pens.write(world, 0, &[], second);
+        });
+        assert_eq!(reports, ["hard-state"], "{why}");
+    }
+    let gap = reported(true, |world| {
+        begun(world).write(world, 0, &[entry(2, 6, b"gap")], state(2, 1, 3));
+    });
+    assert_eq!(gap, ["log-contiguous"]);
+}
+
+fn edition(store: &Store, leases: Table, applied: u64) -> Edition {
+    Edition {
+        view: View {
+            keyspace: store.keyspace().clone(),
+            leases,
+            members: Arc::default(),
+            alarms: Arc::default(),
+            cluster_version: None,
+        },
+        changes: Vec::new(),
+        standing: Standing { applied, ..Standing::default() },
+    }
+}
+
+fn put(store: &mut Store, key: &str, value: &str) {
+    let mut write = store.begin();
+    write.put(key.as_bytes(), value.as_bytes(), 0);
+    write.finish();
+}
+
+fn delete(store: &mut Store, key: &str) {
+    let mut write = store.begin();
+    write.delete(key.as_bytes());
+    write.finish();
+}
+
+#[test]
+fn members_that_show_different_states_are_seen() {
+    let (mut one, mut two) = (Store::new(), Store::new());
+    let (chronicle, recorder) = (Chronicle::default(), Recorder::default());
+    put(&mut one, "k0", "a");
+    put(&mut two, "k0", "a");
+    let look = |member, store: &Store, applied| {
+        chronicle.look(member, 1, &edition(store, Table::new(), applied), &recorder)
+    };
+    assert_eq!(look(0, &one, 5), None);
+    assert_eq!(look(1, &two, 5), None);
+    put(&mut one, "k1", "b");
+    put(&mut two, "k1", "c");
+    assert_eq!(look(0, &one, 6), None);
+    assert!(look(1, &two, 6).is_some_and(|text| text.contains("revision 3")));
+    put(&mut one, "k1", "d");
+    assert!(look(2, &one, 6).is_some_and(|text| text.contains("6 entries applied")));
+    // Each revision was read once, by whoever showed it first.
+    assert_eq!(recorder.take().len(), 2);
+}
+
+#[test]
+fn a_lease_that_ends_early_is_seen() {
+    let leases = Leases::default();
+    let store = Store::new();
+    let mut table = Table::new();
+    table.grant(7, 10);
+    table.grant(8, 10);
+    table.grant(9, 10);
+    let (with, without) = (edition(&store, table, 1), edition(&store, Table::new(), 2));
+    let second = 1_000_000_000;
+    leases.promise(7, 0, 10);
+    leases.promise(8, 0, 10);
+    leases.promise(9, 0, 1);
+    // A member that never had it has nothing to lose.
+    assert_eq!(leases.look(2, 1, &without, 5 * second), None);
+    assert_eq!(leases.look(0, 1, &with, 5 * second), None);
+    leases.give_up(8);
+    assert!(leases.look(0, 1, &without, 5 * second).is_some_and(|text| text.contains("lease 7")));
+    // In another life, and late enough.
+    assert_eq!(leases.look(0, 2, &with, 5 * second), None);
+    leases.promise(7, second, 10);
+    assert_eq!(leases.look(0, 2, &without, 11 * second), None);
+}
+
+fn made(store: &Store) -> BTreeMap<i64, Vec<Record>> {
+    let mut made: BTreeMap<i64, Vec<Record>> = BTreeMap::new();
+    for record in store.keyspace().changes(2) {
+        made.entry(record.mod_revision()).or_default().push(record.clone());
+    }
+    made
+}
+
+fn wish() -> Wish {
+    Wish { key: b"k".to_vec(), range_end: b"l".to_vec(), no_puts: false, no_deletes: false, prev_kv: true }
+}
+
+fn reply(revision: i64, events: Vec<mvccpb::Event>) -> WatchResponse {
+    let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
+    WatchResponse { header, events, ..WatchResponse::default() }
+}
+
+fn events(store: &Store, revision: i64) -> Vec<mvccpb::Event> {
+    let keyspace = store.keyspace();
+    let of = keyspace.changes(revision).take_while(|record| record.mod_revision() == revision);
+    of.map(|record| mvccpb::Event {
+        r#type: if record.is_tombstone() { EventType::Delete } else { EventType::Put }.into(),
+        kv: Some(record.to_kv()),
+        prev_kv: keyspace.prev(record).map(Record::to_kv),
+    })
+    .collect()
+}
+
+/// Revisions 2 to 5: put, put again, put another, delete.
+fn watched_store() -> Store {
+    let mut store = Store::new();
+    put(&mut store, "k0", "a");
+    put(&mut store, "k0", "b");
+    put(&mut store, "k1", "c");
+    delete(&mut store, "k0");
+    store
+}
+
+fn watched(from: i64) -> Watched {
+    let watched = Watched::new(wish());
+    assert_eq!(watched.hear(&WatchResponse { created: true, ..reply(from - 1, vec![]) }), Ok(true));
+    watched
+}
+
+#[test]
+fn a_watch_that_heard_everything_is_left_in_peace() {
+    let store = watched_store();
+    let all = watched(2);
+    for revision in 2..=5 {
+        assert!(!all.has_reached(5, &made(&store)));
+        assert_eq!(all.hear(&reply(revision, events(&store, revision))), Ok(true));
+    }
+    assert!(all.has_reached(5, &made(&store)));
+    assert_eq!(all.judge(&made(&store), false), Ok(()));
+    assert_eq!(all.events(), 4);
+    // From the middle on, and with a promise instead of the last event's reply.
+    let half = watched(4);
+    assert_eq!(half.hear(&reply(4, events(&store, 4))), Ok(true));
+    assert_eq!(half.judge(&made(&store), false), Ok(()));
+}
+
+#[test]
+fn a_watch_that_missed_repeated_or_invented_something_is_seen() {
+    let store = watched_store();
+    let missed = watched(2);
+    missed.hear(&reply(2, events(&store, 2))).unwrap();
+    missed.hear(&reply(4, events(&store, 4))).unwrap();
+    assert!(missed.judge(&made(&store), false).unwrap_err().contains("revision 3"));
+
+    let promised = watched(2);
+    promised.hear(&reply(5, vec![])).unwrap();
+    assert!(promised.judge(&made(&store), false).unwrap_err().contains("revision 2"));
+
+    let repeated = watched(2);
+    repeated.hear(&reply(2, events(&store, 2))).unwrap();
+    assert!(repeated.hear(&reply(2, events(&store, 2))).is_err());
+    let turned = watched(2);
+    let both = [events(&store, 3), events(&store, 2)].concat();
+    assert!(turned.hear(&reply(3, both)).is_err());
+
+    let invented = watched(2);
+    let mut event = events(&store, 2);
+    event[0].kv.as_mut().unwrap().value = bytes::Bytes::from_static(b"z");
+    invented.hear(&reply(2, event)).unwrap();
+    assert!(invented.judge(&made(&store), false).is_err());
+
+    let wrong_past = watched(2);
+    wrong_past.hear(&reply(2, events(&store, 2))).unwrap();
+    let mut event = events(&store, 3);
+    event[0].prev_kv = None;
+    wrong_past.hear(&reply(3, event)).unwrap();
+    assert!(wrong_past.judge(&made(&store), false).unwrap_err().contains("previous pair"));
+    assert_eq!(wrong_past.judge(&made(&store), true), Ok(()), "a compaction may have taken it");
+}
+
+#[test]
+fn a_watch_is_cancelled_by_a_compaction_that_passed_it_and_by_no_other() {
+    let cancel = |compact_revision| WatchResponse { canceled: true, compact_revision, ..reply(0, vec![]) };
+    assert_eq!(watched(4).hear(&cancel(6)), Ok(false));
+    assert!(watched(4).hear(&cancel(4)).is_err());
+}
