@@ -12,6 +12,15 @@ pub fn effective(configured: i64) -> i64 {
     if configured == 0 { DEFAULT } else { configured }
 }
 
+/// What the keyspace would take as a file of etcd's, in bytes: whole pages, and four of them when it is empty. Never
+/// zero: etcdctl divides by it.
+pub fn image_bytes(used: u64) -> i64 {
+    const PAGE: u64 = 4096;
+    const PAGES_MIN: u64 = 4;
+    let pages = used.div_ceil(PAGE).saturating_add(PAGES_MIN);
+    i64::try_from(pages.saturating_mul(PAGE)).unwrap_or(i64::MAX)
+}
+
 /// Whether something of this cost still fits. What costs nothing always does.
 pub fn available(used: u64, cost: i64, configured: i64) -> bool {
     let quota = effective(configured);

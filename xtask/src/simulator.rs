@@ -7,9 +7,16 @@ use crate::{Failure, steps::cargo_command};
 /// New seeds for every commit, beside the fixed corpus of the tests.
 const FRESH_SEEDS: u64 = 300;
 
-/// Planted bugs that are found quickly, and within how many seeds each must be. Those that take longer are for
-/// `cargo etcdsim-plants run` by hand.
-const PLANTS: &[(&str, u64)] = &[];
+/// Planted bugs, and within how many seeds each must be found: a few times what it took when this was written.
+const PLANTS: &[(&str, u64)] = &[
+    ("leader_ack_before_sync", 20),
+    ("follower_ack_before_sync", 20),
+    ("commit_without_majority", 20),
+    ("vote_not_persisted", 20),
+    ("torn_tail_not_cut", 100),
+    ("conflicting_tail_kept", 50),
+    ("read_without_read_index", 50),
+];
 
 const ETCDSIM: &[&str] = &["run", "--locked", "--quiet", "--profile", "test", "--package", "detcd-simtests"];
 

@@ -11,7 +11,7 @@ impl<R: Runtime> Node<R> {
     pub async fn status(&self) -> Result<StatusResponse, Refusal> {
         let edition = self.latest();
         let (view, standing) = (&edition.view, edition.standing);
-        let size = i64::try_from(view.keyspace.bytes_total()).unwrap_or(i64::MAX);
+        let size = quota::image_bytes(view.keyspace.bytes_total());
         let no_leader = standing.leader.is_none().then(|| Refusal::NoLeader.to_string());
         Ok(StatusResponse {
             header: Some(self.header(&edition, view.keyspace.revision())),
