@@ -9,6 +9,7 @@ pub mod invariants;
 pub mod judge;
 pub mod nemesis;
 pub mod plan;
+pub mod probes;
 pub mod report;
 pub mod story;
 pub mod workload;

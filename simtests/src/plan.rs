@@ -55,7 +55,8 @@ impl Plan {
         let manners = Manners {
             link: Latency::new(50, 300, 10, 10_000),
             loss_permille: *dice.pick(&[0, 0, 10, 50]),
-            patience_ns: election_ms * dice.between(2, 8) * 1_000_000,
+            // Whoever gives up soon leaves many writes behind with a leader that is cut off.
+            patience_ns: election_ms * *dice.pick(&[250, 1_000, 2_000, 4_000, 8_000]) * 1_000,
             think: Latency::new(100, storm_ns / 1000 / dice.between(50, 250), 50, 50_000),
             loyalty_permille: *dice.pick(&[0, 300, 900]),
         };

@@ -6,6 +6,7 @@ use crate::{
     judge::{self, Chronicle, Leases, Linear, Reach, Watched},
     nemesis::{self, Supervisor, Traps},
     plan::Plan,
+    probes::Probes,
     workload::Workload,
 };
 use detcd_core::Plants;
@@ -121,6 +122,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
         world.add_observer(Durability::new(members, options.causes));
+        world.add_observer(Probes::new(members));
         world.add_observer(Traps::new(plan.traps, members));
         world.add_observer(Supervisor::new(seed, election_ns));
         for member in 0..members {

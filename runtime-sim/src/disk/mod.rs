@@ -187,6 +187,11 @@ impl Platter {
         !self.files[file].dirty.is_empty()
     }
 
+    /// Whether any file holds something that nobody has synced.
+    pub fn has_dirt(&self) -> bool {
+        self.files.iter().any(|content| !content.dirty.is_empty())
+    }
+
     /// What power loss at this moment cannot take: names and contents of a folder's files, ascending by name.
     pub fn durable<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8])> + 'a {
         self.durable_names

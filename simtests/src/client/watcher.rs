@@ -7,6 +7,7 @@ use detcd_proto::etcdserverpb::{
 use detcd_runtime_sim::{Answer, Dice, Event, Latency, Slot, answer};
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -101,18 +102,20 @@ impl Watcher {
         let (sent, home) = (line.clone(), stage.clone());
         let way = Latency::new(50, 300, 10, 10_000);
         let mut dice = Dice::split(self.dice.u64(), detcd_runtime_sim::Concern::Links, 1);
-        let started = stage.spawn_on(member, "watch", async move {
-            if requests.send(create).await.is_err() {
-                return Answer::give(ended, ());
+        // Asking has a task of its own: it may have to wait until answers are read.
+        let asking = stage.clone();
+        let pause = self.dice.between(5_000_000, 100_000_000);
+        stage.spawn_on(member, "watch-ask", async move {
+            let mut sent = requests.send(create).await;
+            while sent.is_ok() && asks_progress {
+                asking.nap(pause).await;
+                let progress = request(RequestUnion::ProgressRequest(WatchProgressRequest {}));
+                sent = requests.send(progress).await;
             }
+        });
+        let started = stage.spawn_on(member, "watch", async move {
             let mut last_arrival = 0;
             while let Ok(reply) = replies.next().await {
-                if asks_progress && dice.permille(100) {
-                    let progress = request(RequestUnion::ProgressRequest(WatchProgressRequest {}));
-                    if requests.send(progress).await.is_err() {
-                        break;
-                    }
-                }
                 let line = sent.clone();
                 home.enter(|world| {
                     let arrival = (world.now() + way.draw(&mut dice)).max(last_arrival + 1);
@@ -134,6 +137,7 @@ impl Watcher {
             loop {
                 let reply = line.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(reply) = reply else { break };
+                self.note(format_args!("< {}", ShortReply(&reply)));
                 match self.watched.hear(&reply) {
                     Ok(true) => {}
                     // Cancelled: from here on a new stream is needed.
@@ -158,5 +162,29 @@ impl Watcher {
         let text = line.to_string();
         let client = self.number;
         self.cluster.stage().enter(|world| world.record(&Event::Client { client, line: &text }));
+    }
+}
+
+struct ShortReply<'a>(&'a WatchResponse);
+
+impl fmt::Display for ShortReply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reply = self.0;
+        let revision = reply.header.as_ref().map_or(0, |header| header.revision);
+        let word = match (reply.created, reply.canceled) {
+            (true, _) => "created",
+            (_, true) => "cancelled",
+            _ => "events",
+        };
+        write!(
+            f,
+            "{word} watch={} revision={revision} compacted={}",
+            reply.watch_id, reply.compact_revision
+        )?;
+        for event in &reply.events {
+            let at = event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
+            write!(f, " {}{at}", if event.r#type == 0 { "+" } else { "-" })?;
+        }
+        Ok(())
     }
 }

@@ -9,3 +9,4 @@ mod mirror;
 
 pub use elections::OneLeaderPerTerm;
 pub use log::Durability;
+pub use mirror::{Record, records};

@@ -51,17 +51,20 @@ pub enum Jaw {
     Pause,
     /// Nobody hears it, and it hears nobody.
     Isolate,
+    /// Only one other member hears it and is heard by it; then it dies. What it said last is with a minority.
+    Whisper,
     /// It is cut off and loses power when it has been cut off for a while.
     IsolateThenPowerLoss,
 }
 
-const JAWS: [Jaw; 7] = [
+const JAWS: [Jaw; 8] = [
     Jaw::Crash,
     Jaw::PowerLoss,
     Jaw::Blackout,
     Jaw::Reset,
     Jaw::Pause,
     Jaw::Isolate,
+    Jaw::Whisper,
     Jaw::IsolateThenPowerLoss,
 ];
 
@@ -245,6 +248,17 @@ fn snap(world: &mut World, jaw: Jaw, member: Slot, lasting: u64) {
             world.after(lasting, move |world| world.resume(member));
         }
         Jaw::Isolate => isolate(world, member, others, lasting),
+        Jaw::Whisper => {
+            // Another confidant every time, and no draw needed for it.
+            let confidant = others[(world.now() / 1_000) as usize % others.len()];
+            isolate(world, member, others.into_iter().filter(|&other| other != confidant).collect(), lasting);
+            world.after(lasting / 2, move |world| {
+                if !world.is_calm {
+                    world.crash(member);
+                }
+            });
+            world.after(lasting, move |world| world.start(member));
+        }
         Jaw::IsolateThenPowerLoss => {
             isolate(world, member, others, lasting);
             world.after(lasting / 2, move |world| {

@@ -83,6 +83,7 @@ fn is_fault(what: &str) -> bool {
             | "raft: leader elected"
             | "member: stopped in good order"
     ) && !what.starts_with("client: ")
+        && !what.starts_with("seen: ")
 }
 
 impl fmt::Display for Summary {
