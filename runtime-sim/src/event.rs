@@ -182,6 +182,10 @@ pub enum Happening<'a> {
         name: &'a str,
         bytes: &'a [u8],
     },
+    /// The end of a file is cut off, and not yet synced: a torn log is repaired.
+    Truncated {
+        member: usize,
+    },
     SyncIssued {
         member: usize,
     },

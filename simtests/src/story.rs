@@ -2,7 +2,7 @@
 use crate::{
     client::{Client, Manners, Recorder, watcher::Watcher},
     cluster::Cluster,
-    invariants::{Durability, OneLeaderPerTerm},
+    invariants::{Durability, HaltsWithReason, OneLeaderPerTerm},
     judge::{self, Chronicle, Leases, Linear, Reach, Watched},
     nemesis::{self, Supervisor, Traps},
     plan::Plan,
@@ -121,6 +121,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
     let stage = cluster.stage().clone();
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
+        world.add_observer(HaltsWithReason);
         world.add_observer(Durability::new(members, options.causes));
         world.add_observer(Probes::new(members));
         world.add_observer(Traps::new(plan.traps, members));

@@ -144,7 +144,11 @@ impl Content {
         }
         let dirty = std::mem::take(&mut self.dirty);
         let whole = self.cached.clone();
-        match dice.weighted(&[25, 10, 40, 25]) {
+        // Writes of many sectors are the ones that can come out of order.
+        let unsynced: usize =
+            dirty.iter().map(|write| if let Write::Append(bytes) = write { bytes.len() } else { 0 }).sum();
+        let in_sectors = if unsynced > 2 * SECTOR { 60 } else { 25 };
+        match dice.weighted(&[25, 10, 40, in_sectors]) {
             0 => loss.truncates += truncates(&dirty),
             1 => self.durable.clone_from(&whole),
             2 => self.keep_prefix(&dirty, dice, loss),

@@ -145,12 +145,16 @@ impl File for SimFile {
     }
 
     async fn truncate(&mut self, len: u64) -> io::Result<()> {
-        let inode = self.inode;
+        let (inode, life) = (self.inode, self.disk.life.clone());
         self.disk
             .operate(|world, member| {
                 world.record(&Event::Disk { member, what: "truncate", name: "" });
+                let shortens = len < world.disk(member).len(inode);
                 world.disk_mut(member).truncate(inode, len);
-                Some(((), world.disk_ends(member)))
+                if shortens {
+                    world.observe(&Happening::Truncated { member });
+                }
+                world.is_alive(&life).then(|| ((), world.disk_ends(member)))
             })
             .await;
         Ok(())

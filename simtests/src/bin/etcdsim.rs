@@ -194,7 +194,14 @@ fn run_seeds(run: &Run) -> Result<u8, String> {
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) && !interrupted.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= to || done.send(story::run(seed, options)).is_err() {
+                    if seed >= to {
+                        return;
+                    }
+                    let outcome = story::run(seed, options);
+                    if outcome.verdict != Verdict::Clean && !run.keep_going {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    if done.send(outcome).is_err() {
                         return;
                     }
                 }
@@ -206,9 +213,6 @@ fn run_seeds(run: &Run) -> Result<u8, String> {
             if let Some(line) = failure_line(&outcome, plant) {
                 progress.clear();
                 println!("{line}");
-                if !run.keep_going {
-                    stop.store(true, Ordering::Relaxed);
-                }
             }
             progress.show(summary.seeds, summary.faults(), summary.failed);
         }

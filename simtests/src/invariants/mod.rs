@@ -4,9 +4,11 @@
 //! are what a member must have done before it may speak (a vote is durable before it is sent). A broken cause is
 //! reported at the spot where the bug is; a broken consequence may come minutes later, or never in this run.
 mod elections;
+mod halts;
 mod log;
 mod mirror;
 
 pub use elections::OneLeaderPerTerm;
+pub use halts::HaltsWithReason;
 pub use log::Durability;
 pub use mirror::{Record, records};

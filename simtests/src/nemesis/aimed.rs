@@ -25,9 +25,11 @@ pub enum Moment {
     Rotating,
     /// A member boots again.
     Booting,
+    /// A member has cut the torn end off its log and not synced that yet.
+    Repairing,
 }
 
-const MOMENTS: [Moment; 9] = [
+const MOMENTS: [Moment; 10] = [
     Moment::Elected,
     Moment::Voting,
     Moment::Replicating,
@@ -37,6 +39,7 @@ const MOMENTS: [Moment; 9] = [
     Moment::Answering,
     Moment::Rotating,
     Moment::Booting,
+    Moment::Repairing,
 ];
 
 /// What the trap does to the member that walked into it.
@@ -107,10 +110,28 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
         let moment = *dice.pick(&MOMENTS);
         // Syncs and answers come by the hundred, elections by the dozen.
         let skip_max = match moment {
+            Moment::Repairing => 1,
             Moment::Elected | Moment::Voting | Moment::Rotating | Moment::Booting => 4,
             _ => 120,
         };
         let alone = [Jaw::Crash, Jaw::PowerLoss, Jaw::Pause];
+        if moment == Moment::Repairing {
+            // There is nothing to repair unless a write was cut short before.
+            let (lasting_ns, times) = (dice.between(1_000_000, election_ns), 5);
+            let short = Trap {
+                moment: Moment::SyncIssued,
+                jaw: Jaw::PowerLoss,
+                armed_at_ns: 0,
+                skip: dice.below(60),
+                delay_ns: 0,
+                lasting_ns,
+                times,
+            };
+            let jaw = Jaw::PowerLoss;
+            traps.push(short);
+            traps.push(Trap { moment, jaw, skip: 0, delay_ns: dice.below(500_000), ..short });
+            continue;
+        }
         let jaw = if members == 1 { *dice.pick(&alone) } else { *dice.pick(&JAWS) };
         traps.push(Trap {
             moment,
@@ -159,6 +180,7 @@ impl Traps {
                 _ => None,
             },
             Happening::SyncIssued { member } => Some((Moment::SyncIssued, member)),
+            Happening::Truncated { member } => Some((Moment::Repairing, member)),
             Happening::Synced { member, .. } => Some((Moment::Synced, member)),
             Happening::Answering { member, write: true, .. } => Some((Moment::Answering, member)),
             Happening::Appending { member, name, .. } if name.ends_with(".tmp") => {
@@ -214,6 +236,7 @@ fn counter(moment: Moment) -> &'static str {
         Moment::Answering => "aimed: about to answer a client",
         Moment::Rotating => "aimed: segment rotating",
         Moment::Booting => "aimed: booting",
+        Moment::Repairing => "aimed: repairing the log",
     }
 }
 

@@ -1,4 +1,5 @@
 //! What many runs came to.
+use super::never;
 use crate::story::{Outcome, Verdict};
 use detcd_runtime_sim::Digest;
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -109,6 +110,10 @@ impl fmt::Display for Summary {
         writeln!(f, "  {:<32} {:>12}", "writes of unknown fate", self.unknown_fate)?;
         writeln!(f, "  {:<32} {:>12} {:>12.0} per seed", "events", self.events, per_seed(self.events))?;
         writeln!(f, "  {:<32} {:>12}", "seeds that did next to nothing", self.vacuous)?;
+        let never: Vec<&str> = never(&self.counts).collect();
+        if !never.is_empty() {
+            writeln!(f, "never happened: {}", never.join(", "))?;
+        }
         if !self.judges.is_empty() {
             writeln!(f, "{:<34} {:>12}   first seed", "which judges said no", "seeds")?;
             for (judge, (times, first)) in &self.judges {

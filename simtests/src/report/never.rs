@@ -1,0 +1,60 @@
+//! What a run of many seeds should have seen. A fault that never happens tests nothing.
+use std::collections::BTreeMap;
+
+/// By the names under which they are counted.
+pub const EXPECTED: [&str; 49] = [
+    "aimed: about to acknowledge",
+    "aimed: about to answer a client",
+    "aimed: about to replicate",
+    "aimed: about to vote",
+    "aimed: booting",
+    "aimed: just elected",
+    "aimed: repairing the log",
+    "aimed: segment rotating",
+    "aimed: sync issued",
+    "aimed: synced, not told",
+    "bad weather",
+    "client: event heard",
+    "client: lease renewed",
+    "crash",
+    "disk: full",
+    "disk: name lost",
+    "disk: sectors reordered",
+    "disk: sync failed",
+    "disk: torn write",
+    "disk: truncate forgotten",
+    "disk: unsynced bytes lost",
+    "disk: write failed",
+    "failing syncs",
+    "failing writes",
+    "full disk",
+    "member: halted",
+    "member: stopped in good order",
+    "net: half-open link",
+    "net: message cut off in flight",
+    "net: message lost",
+    "net: message repeated",
+    "one-way cut",
+    "partition",
+    "partition with a bridge",
+    "pause",
+    "power loss of all",
+    "power loss of one",
+    "power loss of some",
+    "restart",
+    "rolling restart",
+    "seen: append refused",
+    "seen: death with unsynced bytes",
+    "seen: leadership handed over",
+    "seen: log cut back",
+    "seen: log cut back by several entries",
+    "seen: pre-vote refused",
+    "seen: vote refused",
+    "slow disk",
+    "stuck disk",
+];
+
+/// What is missing from these counts.
+pub fn never<'a, N>(counts: &'a BTreeMap<&'static str, N>) -> impl Iterator<Item = &'static str> + 'a {
+    EXPECTED.into_iter().filter(|what| !counts.contains_key(what))
+}
