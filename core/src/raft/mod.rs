@@ -7,7 +7,7 @@
 //!
 //! One turn: [`Raft::step`] every message and [`Raft::persisted`], [`Raft::propose`] and the rest; [`Raft::tick`];
 //! [`Raft::settle`] once, which batches what came in; then the `take_*`. What `take_messages` gives may leave at once:
-//! whatever must wait for the disk waits in here ([`durability`]).
+//! whatever must wait for the disk waits in here (`durability`).
 mod ballot;
 mod candidate;
 mod confirm;
