@@ -20,7 +20,7 @@ macro_rules! flags {
 pub const FLAGS: &[Flag] = flags! {
     "name" Text "default" "human-readable name for this member";
     "data-dir" Text "" "path to the data directory (default \"<name>.etcd\")";
-    "snapshot-count" Unsigned "10000" "number of committed transactions to trigger a snapshot to disk";
+    "snapshot-count" Unsigned "10000" "number of committed transactions to trigger a snapshot to disk; without effect, there are none yet";
     "heartbeat-interval" Unsigned "100" "time (in milliseconds) of a heartbeat interval";
     "election-timeout" Unsigned "1000" "time (in milliseconds) for an election to timeout";
     "listen-peer-urls" Urls "http://localhost:2380" "URLs to listen on for peer traffic";

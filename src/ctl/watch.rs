@@ -23,11 +23,11 @@ use super::{client, go};
 const AFTER_HELP: &str = "\
 Shows PUT or DELETE, the key and the value of every change. Ends when it is interrupted or the server ends it.
 
-A command behind `--` runs once for each change, with ETCD_WATCH_REVISION, ETCD_WATCH_EVENT_TYPE, ETCD_WATCH_KEY and
-ETCD_WATCH_VALUE in its environment (type, key and value in quotes). ETCDCTL_WATCH_KEY and ETCDCTL_WATCH_RANGE_END can
+A command behind `--` runs once for each change, with ETCD_WATCH_REVISION, ETCD_WATCH_EVENT_TYPE, ETCD_WATCH_KEY and \
+ETCD_WATCH_VALUE in its environment (type, key and value in quotes). ETCDCTL_WATCH_KEY and ETCDCTL_WATCH_RANGE_END can \
 stand in for the key and the end of the range.
 
-With -i, lines of standard input open watches on one stream: `watch [options] key [range_end] [-- command]`, and
+With -i, lines of standard input open watches on one stream: `watch [options] key [range_end] [-- command]`, and \
 `progress` asks how far the server got.
 
 Examples:

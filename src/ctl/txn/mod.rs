@@ -16,7 +16,7 @@ use super::exit::Exit;
 use super::print::Reply;
 
 const AFTER_HELP: &str = "\
-Reads three blocks of lines from standard input, each ended by an empty line: conditions, what to do if all of them
+Reads three blocks of lines from standard input, each ended by an empty line: conditions, what to do if all of them \
 hold, what to do otherwise. With -i it says which block comes next.
 
 A condition compares something of a key with a value in quotes:
