@@ -139,9 +139,13 @@ impl Durability {
             let index = member.compared + 1;
             let (has, agreed) = (member.written.at(index), self.ledger.get(index as usize - 1).copied());
             if has != agreed {
+                let told =
+                    |mark: Option<Mark>| mark.map_or_else(|| "nothing".to_owned(), |mark| mark.to_string());
                 let text = format!(
-                    "m{} holds entry {index} for committed: {has:?}, others have {agreed:?}",
-                    slot + 1
+                    "m{} holds for committed at index {index} {}, others have {}",
+                    slot + 1,
+                    told(has),
+                    told(agreed)
                 );
                 world.trouble("same-entry", text);
             }
@@ -189,8 +193,11 @@ impl Durability {
 
 /// What a later hard state must not do to an earlier one.
 fn state_fault(before: &HardState, after: &HardState) -> Option<String> {
-    let (old, new) = ((before.term, before.vote, before.commit), (after.term, after.vote, after.commit));
-    let text = |what: &str| format!("{what}: term, vote, commit were {old:x?} and are {new:x?}");
+    let told = |state: &HardState| {
+        let vote = if state.vote == 0 { "nobody".to_owned() } else { format!("{:x}", state.vote) };
+        format!("term {}, vote for {vote}, commit {}", state.term, state.commit)
+    };
+    let text = |what: &str| format!("{what}: it was at {}, and now it is at {}", told(before), told(after));
     if after.term < before.term {
         Some(text("goes back in terms"))
     } else if after.term == before.term && before.vote != 0 && after.vote != before.vote {

@@ -2,6 +2,7 @@
 use detcd_core::wal::{Reader, SegmentName};
 use detcd_proto::{Message as _, raftpb, walpb};
 use detcd_runtime_sim::{disk::Platter, transcript::Stir};
+use std::fmt;
 
 /// Where members keep their log.
 pub const FOLDER: &str = "member/wal";
@@ -11,6 +12,12 @@ pub const FOLDER: &str = "member/wal";
 pub struct Mark {
     pub term: u64,
     sum: u64,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an entry of term {} with the sum {:016x}", self.term, self.sum)
+    }
 }
 
 #[derive(Clone, Debug)]

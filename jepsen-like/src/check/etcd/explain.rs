@@ -237,8 +237,9 @@ fn line(id: OpId, op: &Operation) -> String {
 fn interval(key: &[u8], range_end: &[u8]) -> String {
     match range_end {
         [] => escape(key),
-        [0] => format!("[{}, …)", escape(key)),
-        end => format!("[{}, {})", escape(key), escape(end)),
+        [0] if matches!(key, [] | [0]) => "all keys".to_owned(),
+        [0] => format!("{} and above", escape(key)),
+        end => format!("{} up to {}", escape(key), escape(end)),
     }
 }
 
@@ -310,9 +311,18 @@ fn comparison(compare: &Compare) -> String {
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Ok(response) => format!("{} at revision {}", answer(response), response.revision()),
-        Outcome::Failed(Refusal::Other(text)) => format!("refused: {text}"),
-        Outcome::Failed(refusal) => format!("refused: {refusal:?}"),
+        Outcome::Failed(refusal) => format!("refused: {}", refused(refusal)),
         Outcome::Unknown(text) => format!("unknown: {text}"),
+    }
+}
+
+fn refused(refusal: &Refusal) -> &str {
+    match refusal {
+        Refusal::Compacted => "the revision has been compacted",
+        Refusal::FutureRevision => "the revision is in the future",
+        Refusal::KeyNotFound => "there is no such key",
+        Refusal::LeaseNotFound => "there is no such lease",
+        Refusal::Other(text) => text,
     }
 }
 
