@@ -1,5 +1,6 @@
 //! Chance, one generator per concern: a new consumer of one concern does not shift what another one draws.
 use detcd_core::Rng;
+use std::fmt;
 
 /// What a generator is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,17 @@ impl Latency {
         } else {
             body
         }
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |ns: u64| ns as f64 / 1e6;
+        write!(f, "{} to {} ms", ms(self.floor_ns), ms(self.floor_ns + self.spread_ns))?;
+        if self.tail_permille > 0 {
+            write!(f, " ({} in 1000 up to {} ms more)", self.tail_permille, ms(self.tail_ns))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The links between members: slow, lossy, repeating, one-way, and cut at delivery as well as at sending.
 use crate::chance::{Dice, Latency};
+use std::fmt;
 
 /// How one direction of one link behaves.
 #[derive(Clone, Debug)]
@@ -22,6 +23,19 @@ pub struct Weather {
     pub loss_permille: u64,
     pub repeat_permille: u64,
     pub in_order: bool,
+}
+
+impl fmt::Display for Weather {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, {} in 1000 lost, {} in 1000 repeated, {}",
+            self.latency,
+            self.loss_permille,
+            self.repeat_permille,
+            if self.in_order { "in order" } else { "in any order" }
+        )
+    }
 }
 
 impl Weather {

@@ -2,7 +2,10 @@
 use detcd_core::{ClusterId, Config, Edition, Member, MemberId, Plants, Span};
 use detcd_driver::Node;
 use detcd_runtime_sim::{Setup, Sim, Slot, Stage, clock::Clock, links::Weather};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// What all members of a run have in common.
 #[derive(Clone, Debug)]
@@ -15,6 +18,22 @@ pub struct Settings {
     pub max_message_bytes: usize,
     pub max_inflight_messages: usize,
     pub plants: Plants,
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight",
+            self.members,
+            self.heartbeat.as_millis(),
+            self.election.as_millis(),
+            if self.pre_vote { "on" } else { "off" },
+            self.segment_bytes,
+            self.max_message_bytes,
+            self.max_inflight_messages
+        )
+    }
 }
 
 impl Settings {

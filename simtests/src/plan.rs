@@ -112,13 +112,27 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed      {:#x}", self.seed)?;
-        writeln!(f, "settings  {:?}", self.settings)?;
-        writeln!(f, "weather   {:?}", self.weather)?;
-        writeln!(f, "disk      {:?}", self.disk)?;
-        writeln!(f, "clients   {} on {} keys, {:?}", self.clients, self.keys, self.mix)?;
-        writeln!(f, "manners   {:?}", self.manners)?;
+        writeln!(f, "settings  {}", self.settings)?;
+        writeln!(f, "weather   {}", self.weather)?;
+        writeln!(f, "disk      append {}; sync {}", self.disk.append, self.disk.sync)?;
+        writeln!(f, "clients   {} on {} keys: {}", self.clients, self.keys, self.mix)?;
+        writeln!(f, "manners   {}", self.manners)?;
         for watcher in &self.watchers {
-            writeln!(f, "watcher   {watcher:?}")?;
+            let (key, end) = (watcher.key.escape_ascii(), watcher.range_end.escape_ascii());
+            write!(f, "watcher   {key}")?;
+            if !watcher.range_end.is_empty() {
+                write!(f, " up to {end}")?;
+            }
+            for (set, text) in [
+                (watcher.no_puts, "without puts"),
+                (watcher.no_deletes, "without deletes"),
+                (watcher.prev_kv, "with the previous pair"),
+            ] {
+                if set {
+                    write!(f, ", {text}")?;
+                }
+            }
+            writeln!(f)?;
         }
         writeln!(f, "storm     {} ms", self.storm_ns / 1_000_000)?;
         for strike in &self.strikes {

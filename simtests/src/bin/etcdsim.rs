@@ -43,12 +43,13 @@ Examples:
   cargo etcdsim replay 0x9c1f                    its plan and its verdict
   cargo etcdsim replay 0x9c1f --trace            and every event, one per line
   cargo etcdsim-plants run --seeds 1000 --plant vote_not_persisted
-                                                 can the simulator find this bug? stops at the first seed that does
+                                                 can the simulator find this bug?
+                                                 stops at the first seed that does
 
 A failure is one line, and what stands behind `replay:` is the command that shows it again:
   FAIL linearizability seed=0x9c1f (…)  replay: cargo etcdsim replay 0x9c1f
 
-Exit codes: 0 clean, 1 a rule was broken, 2 no judge could tell or wrong usage, 3 the simulator itself is wrong,
+Exit codes: 0 clean, 1 a rule was broken, 2 no judge could tell or wrong usage, 3 the simulator itself is wrong, \
 130 interrupted (the summary is still printed).";
 
 #[derive(Subcommand)]

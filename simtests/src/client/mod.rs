@@ -13,7 +13,7 @@ use detcd_jepsen_like::history::{History, Outcome, PutRequest, Refusal as Refuse
 use detcd_proto::etcdserverpb as pb;
 use detcd_runtime_sim::{Answer, Dice, Event, Happening, Latency, Sim, Slot, answer};
 use std::{
-    fmt::Write,
+    fmt::{self, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -29,6 +29,20 @@ pub struct Manners {
     pub think: Latency,
     /// After a failure, so many thousandths go on with the same member.
     pub loyalty_permille: u64,
+}
+
+impl fmt::Display for Manners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "links {}, {} in 1000 lost; give up after {} ms, pause for {}, {} in 1000 stay after a failure",
+            self.link,
+            self.loss_permille,
+            self.patience_ns / 1_000_000,
+            self.think,
+            self.loyalty_permille
+        )
+    }
 }
 
 /// What all clients have seen. Its clock counts events, so no two of them are at the same time.

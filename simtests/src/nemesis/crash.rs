@@ -1,10 +1,16 @@
 //! Processes die and come back; their machines go on, so nothing written is lost.
-use super::{Trouble, some_of, start_all};
+use super::{Trouble, Who, some_of, start_all};
 use detcd_runtime_sim::{Dice, Slot, World};
+use std::fmt;
 
-#[derive(Debug)]
 struct Crash {
     members: Vec<Slot>,
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Who(&self.members).fmt(f)
+    }
 }
 
 pub fn one(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {

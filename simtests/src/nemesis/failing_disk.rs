@@ -1,18 +1,33 @@
 //! A disk says that it could not: a sync fails and drops its pages, a write fails half-way, there is no space.
 use super::Trouble;
 use detcd_runtime_sim::{Dice, Slot, World};
+use std::fmt;
 
-#[derive(Debug)]
 struct FailingSyncs {
     member: Slot,
     permille: u64,
 }
 
-#[derive(Debug)]
+impl fmt::Display for FailingSyncs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m{}, {} in 1000", self.member + 1, self.permille)
+    }
+}
+
 struct FailingWrites {
     member: Slot,
     full: bool,
     permille: u64,
+}
+
+impl fmt::Display for FailingWrites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.full {
+            write!(f, "m{}", self.member + 1)
+        } else {
+            write!(f, "m{}, {} in 1000", self.member + 1, self.permille)
+        }
+    }
 }
 
 pub fn syncs(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {

@@ -18,7 +18,8 @@ use detcd_runtime_sim::{Dice, Event, Slot, World};
 use std::fmt;
 
 /// One kind of trouble, with its particulars drawn.
-pub trait Trouble: fmt::Debug + Send {
+/// Shown, it tells the particulars without its name.
+pub trait Trouble: fmt::Display + Send {
     fn name(&self) -> &'static str;
     fn begin(&self, world: &mut World);
     /// Takes back what `begin` did; nothing else.
@@ -35,7 +36,19 @@ pub struct Strike {
 impl fmt::Display for Strike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, lasting) = (self.at_ns / 1_000_000, self.lasting_ns / 1_000_000);
-        write!(f, "at {at} ms for {lasting} ms: {:?}", self.trouble)
+        write!(f, "at {at} ms for {lasting} ms: {}: {}", self.trouble.name(), self.trouble)
+    }
+}
+
+/// Members by the names they have in a transcript.
+struct Who<'a>(&'a [Slot]);
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, slot) in self.0.iter().enumerate() {
+            write!(f, "{}m{}", if i == 0 { "" } else { " " }, slot + 1)?;
+        }
+        Ok(())
     }
 }
 
@@ -92,12 +105,12 @@ pub async fn strike(cluster: Cluster, strikes: Vec<Strike>) {
     for Strike { at_ns, lasting_ns, trouble } in strikes {
         cluster.stage().nap_until(at_ns).await;
         cluster.stage().enter(|world| {
-            let line = format!("{} for {} ms: {trouble:?}", trouble.name(), lasting_ns / 1_000_000);
+            let line = format!("{} for {} ms: {trouble}", trouble.name(), lasting_ns / 1_000_000);
             world.record(&Event::Story { line: &line });
             world.count(trouble.name());
             trouble.begin(world);
             world.after(lasting_ns, move |world| {
-                let line = format!("end of {}: {trouble:?}", trouble.name());
+                let line = format!("end of {}: {trouble}", trouble.name());
                 world.record(&Event::Story { line: &line });
                 trouble.end(world);
             });

@@ -1,12 +1,23 @@
 //! Members cannot reach each other: in two camps, through one bridge only, or in one direction only.
 use super::{Trouble, some_of};
 use detcd_runtime_sim::{Dice, Slot, World};
+use std::fmt;
 
-#[derive(Debug)]
 struct Partition {
     name: &'static str,
     /// Directed: from, to.
     cuts: Vec<(Slot, Slot)>,
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "from ";
+        for (from, to) in &self.cuts {
+            write!(f, "{between}m{} to m{}", from + 1, to + 1)?;
+            between = ", ";
+        }
+        Ok(())
+    }
 }
 
 /// Two camps that hear nothing of each other.

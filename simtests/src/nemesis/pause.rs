@@ -1,10 +1,16 @@
 //! A process stands still and goes on as if nothing had been: a long collection, a frozen virtual machine.
 use super::Trouble;
 use detcd_runtime_sim::{Dice, Slot, World};
+use std::fmt;
 
-#[derive(Debug)]
 struct Pause {
     member: Slot,
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m{}", self.member + 1)
+    }
 }
 
 pub fn one(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {

@@ -1,11 +1,17 @@
 //! Machines lose power: what was not synced is lost, torn or out of order.
-use super::{Trouble, some_of, start_all};
+use super::{Trouble, Who, some_of, start_all};
 use detcd_runtime_sim::{Dice, Slot, World};
+use std::fmt;
 
-#[derive(Debug)]
 struct PowerLoss {
     members: Vec<Slot>,
     name: &'static str,
+}
+
+impl fmt::Display for PowerLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Who(&self.members).fmt(f)
+    }
 }
 
 pub fn one(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {

@@ -1,14 +1,20 @@
 //! An operator restarts members, one or one after the other: each is asked to end, and killed if it does not.
-use super::Trouble;
+use super::{Trouble, Who};
 use detcd_runtime_sim::{Dice, Slot, World};
+use std::fmt;
 
-#[derive(Debug)]
 struct Restart {
     members: Vec<Slot>,
     /// From one member to the next, in nanoseconds.
     pause_ns: u64,
     /// How long a member may take to end.
     patience_ns: u64,
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, one every {} ms", Who(&self.members), self.pause_ns / 1_000_000)
+    }
 }
 
 pub fn one(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {

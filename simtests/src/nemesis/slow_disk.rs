@@ -1,17 +1,28 @@
 //! A disk takes long, or stands still for a while and then goes on.
 use super::Trouble;
 use detcd_runtime_sim::{Dice, Slot, World};
+use std::fmt;
 
-#[derive(Debug)]
 struct Slow {
     member: Slot,
     slowness: u64,
 }
 
-#[derive(Debug)]
+impl fmt::Display for Slow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m{}, {} times as slow", self.member + 1, self.slowness)
+    }
+}
+
 struct Stuck {
     member: Slot,
     for_ns: u64,
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m{}, for {} ms", self.member + 1, self.for_ns / 1_000_000)
+    }
 }
 
 pub fn slow(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {

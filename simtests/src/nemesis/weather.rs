@@ -1,10 +1,16 @@
 //! The network loses, repeats and delays more than usual, everywhere and for a while.
 use super::Trouble;
 use detcd_runtime_sim::{Dice, Latency, World, links::Weather};
+use std::fmt;
 
-#[derive(Debug)]
 struct Burst {
     weather: Weather,
+}
+
+impl fmt::Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.weather.fmt(f)
+    }
 }
 
 pub fn burst(dice: &mut Dice, _: usize) -> Box<dyn Trouble> {

@@ -4,6 +4,7 @@ use detcd_jepsen_like::history::{
     TxnRequest,
 };
 use detcd_runtime_sim::Dice;
+use std::fmt;
 
 /// How often each kind of operation is drawn.
 #[derive(Clone, Debug)]
@@ -22,6 +23,30 @@ pub struct Mix {
     pub old_get: u64,
     pub compact: u64,
     pub lease: u64,
+}
+
+impl fmt::Display for Mix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            ("put", self.put),
+            ("get", self.get),
+            ("serializable get", self.serializable_get),
+            ("range", self.range),
+            ("delete", self.delete),
+            ("delete range", self.delete_range),
+            ("compare and put", self.compare_and_put),
+            ("transfer", self.transfer),
+            ("old get", self.old_get),
+            ("compact", self.compact),
+            ("lease", self.lease),
+        ];
+        let mut between = "";
+        for (kind, weight) in kinds.into_iter().filter(|&(_, weight)| weight > 0) {
+            write!(f, "{between}{kind} {weight}")?;
+            between = ", ";
+        }
+        Ok(())
+    }
 }
 
 impl Mix {
