@@ -1,4 +1,6 @@
 //! Do the judges wake up? Each is shown what it must not let pass, and what it must.
+#![allow(clippy::unwrap_used)]
+
 use detcd_core::{
     Edition, MemberId, Standing, View,
     lease::Table,
@@ -52,8 +54,7 @@ struct Pens([Writer; 3]);
 
 impl Pens {
     fn new() -> Pens {
-        let pen =
-            |node_id| Writer::create(&Metadata { node_id, cluster_id: 9, ..Metadata::default() }, u64::MAX);
+        let pen = |node_id| Writer::create(&Metadata { node_id, cluster_id: 9 }, u64::MAX);
         Pens([pen(1), pen(2), pen(3)])
     }
 
