@@ -36,7 +36,7 @@ fn reported(causes: bool, course: impl FnOnce(&mut World) + Send + 'static) -> V
         stage.end().await;
         troubles
     })
-    .unwrap();
+    .expect("the course does not panic");
     troubles.into_iter().map(|trouble| trouble.judge).collect()
 }
 
@@ -60,7 +60,7 @@ impl Pens {
 
     fn append(&mut self, world: &mut World, member: usize, entries: &[Entry], state: HardState) {
         self.0[member].save(entries, Some(&state));
-        let (_, bytes) = self.0[member].take().unwrap();
+        let (_, bytes) = self.0[member].take().expect("something was saved");
         let name = format!("member/wal/{}", SegmentName::default());
         world.observe(&Happening::Appending { member, name: &name, bytes: &bytes });
     }
