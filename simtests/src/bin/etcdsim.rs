@@ -6,6 +6,10 @@ use detcd_simtests::{
     report::{Mode, Progress, Summary, failure_line},
     story::{self, Options, Outcome, Verdict},
 };
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
 use std::{
     process::ExitCode,
     sync::{
@@ -177,10 +181,12 @@ fn run_seeds(run: &Run) -> Result<u8, String> {
     };
 
     let interrupted = Arc::new(AtomicBool::new(false));
-    // The second Ctrl-C does not wait for the seeds that are under way.
-    signal_hook::flag::register_conditional_shutdown(2, i32::from(INTERRUPTED), interrupted.clone())
-        .and_then(|_| signal_hook::flag::register(2, interrupted.clone()))
-        .map_err(|error| format!("no handler for Ctrl-C: {error}"))?;
+    for signal in [SIGINT, SIGTERM] {
+        // The second one does not wait for the seeds that are under way.
+        flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), interrupted.clone())
+            .and_then(|_| flag::register(signal, interrupted.clone()))
+            .map_err(|error| format!("no handler for signal {signal}: {error}"))?;
+    }
 
     let began = Instant::now();
     let mut summary = Summary::default();
