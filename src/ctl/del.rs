@@ -90,17 +90,6 @@ impl DelArgs {
                 "`--prefix` and `--from-key` cannot be set at the same time, choose one",
             ));
         }
-        if end.is_some() && (self.prefix || self.from_key) {
-            return Err(Exit::bad_args(
-                "too many arguments, only accept one argument when `--prefix` or `--from-key` is set",
-            ));
-        }
-        Ok(if self.prefix {
-            KeySpan::prefix(key)
-        } else if self.from_key {
-            KeySpan::from_key(key)
-        } else {
-            KeySpan::between(key, end)
-        })
+        KeySpan::chosen(key, end, self.prefix, self.from_key)
     }
 }

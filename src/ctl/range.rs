@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::exit::Exit;
+
 /// The end that stands for "no end".
 const OPEN: &[u8] = b"\0";
 
@@ -14,6 +16,22 @@ pub struct KeySpan {
 }
 
 impl KeySpan {
+    /// What the words and the flags `--prefix` and `--from-key`, at most one of them set, mean together.
+    pub fn chosen(key: Bytes, end: Option<Bytes>, prefix: bool, from_key: bool) -> Result<KeySpan, Exit> {
+        if end.is_some() && (prefix || from_key) {
+            return Err(Exit::bad_args(
+                "too many arguments, only accept one argument when `--prefix` or `--from-key` is set",
+            ));
+        }
+        Ok(if prefix {
+            KeySpan::prefix(key)
+        } else if from_key {
+            KeySpan::from_key(key)
+        } else {
+            KeySpan::between(key, end)
+        })
+    }
+
     /// One key, or `[key, end)` if there is an end.
     pub fn between(key: Bytes, end: Option<Bytes>) -> KeySpan {
         KeySpan { key, end: end.unwrap_or_default() }
