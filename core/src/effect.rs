@@ -35,6 +35,8 @@ pub enum Reply {
     Alarm(pb::AlarmResponse),
     KeepAlive(pb::LeaseKeepAliveResponse),
     TimeToLive(pb::LeaseTimeToLiveResponse),
+    /// Every lease, the one that ends first in front.
+    Leases(Vec<i64>),
     /// The board's view is now new enough to answer from.
     ReadPoint,
     /// It is done and there is nothing to add.

@@ -13,6 +13,8 @@ pub enum Input {
     KeepAlive { ticket: Ticket, lease: i64 },
     /// A client asks how long a lease has left. Only a leader knows.
     TimeToLive { ticket: Ticket, lease: i64, keys: bool },
+    /// A client asks which leases there are. Only a leader knows which one ends first.
+    Leases { ticket: Ticket },
     /// The operator or the process itself wants something of this member.
     Admin { ticket: Ticket, order: Order },
     /// A peer said this.

@@ -50,6 +50,21 @@ impl Alone {
         }
     }
 
+    fn grant(&mut self, id: i64, ttl: i64) {
+        let lease_grant = Some(LeaseGrantRequest { id, ttl });
+        let request = Box::new(InternalRaftRequest { lease_grant, ..Default::default() });
+        self.turn(vec![Input::Propose { ticket: Ticket(1), request }]);
+        assert!(matches!(self.replies.pop(), Some(Reply::LeaseGrant(_))));
+    }
+
+    fn leases(&mut self) -> Vec<i64> {
+        self.turn(vec![Input::Leases { ticket: Ticket(3) }]);
+        match self.replies.pop() {
+            Some(Reply::Leases(ids)) => ids,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn ttl(&mut self, lease: i64) -> i64 {
         self.turn(vec![Input::TimeToLive { ticket: Ticket(2), lease, keys: false }]);
         match self.replies.pop() {
@@ -63,10 +78,7 @@ impl Alone {
 #[test]
 fn an_empty_entry_in_the_middle_of_a_term_renews_no_lease() {
     let mut one = Alone::boot();
-    let lease_grant = Some(LeaseGrantRequest { id: 5, ttl: 10 });
-    let request = Box::new(InternalRaftRequest { lease_grant, ..Default::default() });
-    one.turn(vec![Input::Propose { ticket: Ticket(1), request }]);
-    assert!(matches!(one.replies.pop(), Some(Reply::LeaseGrant(_))));
+    one.grant(5, 10);
     one.now = one.now + Span::secs(7);
     assert_eq!(one.ttl(5), 3);
     let message = Box::new(Message {
@@ -78,4 +90,18 @@ fn an_empty_entry_in_the_middle_of_a_term_renews_no_lease() {
     });
     one.turn(vec![Input::Receive { from: MemberId(2), message }]);
     assert_eq!(one.ttl(5), 3);
+}
+
+#[test]
+fn leases_are_listed_in_the_order_in_which_they_end() {
+    let mut one = Alone::boot();
+    for (id, ttl) in [(1, 30), (2, 10), (3, 20)] {
+        one.grant(id, ttl);
+    }
+    assert_eq!(one.leases(), [2, 3, 1]);
+    one.now = one.now + Span::secs(5);
+    one.turn(vec![Input::KeepAlive { ticket: Ticket(2), lease: 3 }]);
+    one.now = one.now + Span::secs(6);
+    one.turn(Vec::new());
+    assert_eq!(one.leases(), [3, 1], "what has run out is gone");
 }

@@ -67,6 +67,13 @@ impl Deadlines {
         Some(i64::try_from(left).unwrap_or(i64::MAX) - i64::try_from(late).unwrap_or(i64::MAX))
     }
 
+    /// All that are counted, the one that ends first in front.
+    pub fn by_end(&self) -> Vec<i64> {
+        let mut ends: Vec<(Moment, i64)> = self.ends.iter().map(|(lease, end)| (*end, *lease)).collect();
+        ends.sort_unstable();
+        ends.into_iter().map(|(_, lease)| lease).collect()
+    }
+
     /// When to call `expired` next.
     pub fn next(&self) -> Option<Moment> {
         self.queue.first().map(|(at, _)| (*at).max(self.not_before))

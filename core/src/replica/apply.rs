@@ -140,7 +140,7 @@ fn header_of(reply: &mut Reply) -> Option<&mut ResponseHeader> {
         Reply::Alarm(response) => &mut response.header,
         Reply::KeepAlive(response) => &mut response.header,
         Reply::TimeToLive(response) => &mut response.header,
-        Reply::ReadPoint | Reply::Done => return None,
+        Reply::Leases(_) | Reply::ReadPoint | Reply::Done => return None,
     };
     header.as_mut()
 }

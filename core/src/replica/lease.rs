@@ -95,6 +95,14 @@ impl Replica {
         self.reply(ticket, Ok(Reply::TimeToLive(response)));
     }
 
+    pub(super) fn tell_leases(&mut self, ticket: Ticket) {
+        let outcome = match &self.deadlines {
+            Some(deadlines) => Ok(Reply::Leases(deadlines.by_end())),
+            None => Err(Refusal::NotPrimary),
+        };
+        self.reply(ticket, outcome);
+    }
+
     pub(super) fn lease_deadline(&self) -> Option<Moment> {
         self.deadlines.as_ref().and_then(Deadlines::next)
     }

@@ -102,6 +102,7 @@ impl Replica {
             Input::TimeToLive { ticket, lease, keys } => {
                 self.read_as_leader(now, reads::Reader::TimeToLive { ticket, lease, keys });
             }
+            Input::Leases { ticket } => self.tell_leases(ticket),
             Input::Admin { ticket, order } => self.obey(now, ticket, order),
             Input::Receive { from, message } => {
                 // A member that is not in any log yet says nothing and promises nothing.

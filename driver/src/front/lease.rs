@@ -2,7 +2,7 @@
 //! questions are passed on to it. Source: contract-semantics 10.
 use super::answer;
 use crate::{CallFailed, Net, Node, PeerAnswer, PeerCall, Runtime};
-use detcd_core::{Input, Refusal, Span, quota};
+use detcd_core::{Input, Refusal, Reply, Span, quota};
 use detcd_proto::{
     etcdserverpb::{
         InternalRaftRequest, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest,
@@ -61,11 +61,23 @@ impl<R: Runtime> Node<R> {
         Ok(LeaseTimeToLiveResponse { header, ..response.unwrap_or(unknown) })
     }
 
-    /// Those this member knows, ascending by id.
+    /// Those this member knows: at a leader the one that ends first in front, elsewhere, where nobody counts, by id.
     pub async fn lease_leases(&self) -> Result<LeaseLeasesResponse, Refusal> {
         self.admit()?;
+        let counted = match self.latest().standing.leader {
+            Some(leader) if leader == self.config().me.id => {
+                self.0.gate.ask(|ticket| Input::Leases { ticket }).await
+            }
+            _ => Err(Refusal::NotPrimary),
+        };
         let edition = self.latest();
-        let leases = edition.view.leases.iter().map(|(id, _)| LeaseStatus { id: *id }).collect();
+        let ids = match counted {
+            Ok(Reply::Leases(ids)) => ids,
+            Err(Refusal::NotPrimary) => edition.view.leases.iter().map(|(id, _)| *id).collect(),
+            Err(refusal) => return Err(refusal),
+            Ok(other) => unreachable!("a list of leases was answered with {other:?}"),
+        };
+        let leases = ids.into_iter().map(|id| LeaseStatus { id }).collect();
         let header = Some(self.header(&edition, edition.view.keyspace.revision()));
         Ok(LeaseLeasesResponse { header, leases })
     }
