@@ -10,12 +10,12 @@ use detcd_proto::{etcdserverpb::WatchResponse, mvccpb::Event};
 /// Most revisions in one reply. Source: contract-semantics 0.
 const REVISIONS_MAX: usize = 1000;
 /// Most changes looked at in one slice, whether they concern the watcher or not.
-const CHANGES_MAX: usize = 10_000;
+pub const CHANGES_MAX: usize = 10_000;
 
 /// What one slice brought.
 pub enum Slice {
-    /// Events to deliver (perhaps none), and where the watcher stands once they are.
-    Events { events: Vec<Event>, then: Place },
+    /// Events to deliver (perhaps none), where the watcher stands once they are, and how many changes were looked at.
+    Events { events: Vec<Event>, then: Place, cost: usize },
     /// What the watcher has yet to see is gone.
     Compacted,
 }
@@ -27,12 +27,13 @@ pub fn slice(view: &View, watcher: &Watcher, next: i64) -> Slice {
         return Slice::Compacted;
     }
     let mut events = Vec::new();
-    let (mut revisions, mut last) = (0, 0);
-    for (looked_at, record) in keyspace.changes(next).enumerate() {
+    let (mut revisions, mut last, mut cost) = (0, 0, 0);
+    for record in keyspace.changes(next) {
         let revision = record.mod_revision();
-        if revision != last && (revisions == REVISIONS_MAX || looked_at >= CHANGES_MAX) {
-            return Slice::Events { events, then: Place::Lagging { next: revision } };
+        if revision != last && (revisions == REVISIONS_MAX || cost >= CHANGES_MAX) {
+            return Slice::Events { events, then: Place::Lagging { next: revision }, cost };
         }
+        cost += 1;
         if watcher.range.contains(record.key()) && watcher.wants(record.is_tombstone()) {
             revisions +=
                 usize::from(events.last().is_none_or(|event: &Event| mod_revision(event) != revision));
@@ -41,7 +42,7 @@ pub fn slice(view: &View, watcher: &Watcher, next: i64) -> Slice {
         }
         last = revision;
     }
-    Slice::Events { events, then: Place::Synced { from: next.max(keyspace.revision() + 1) } }
+    Slice::Events { events, then: Place::Synced { from: next.max(keyspace.revision() + 1) }, cost }
 }
 
 fn mod_revision(event: &Event) -> i64 {

@@ -81,7 +81,7 @@ struct Stream {
     require_leader: bool,
 }
 
-/// How many lagging watchers are served in one turn.
+/// How many lagging watchers are served in one turn, unless they have much to look through.
 const SLICES_PER_TURN: usize = 32;
 /// Streams that need a leader end after this many election timeouts without one.
 const LEADERLESS_TIMEOUTS: u64 = 3;
@@ -209,25 +209,33 @@ impl Hub {
             watcher.busy = true;
             return;
         }
-        stream.full = true;
+        let was_full = core::mem::replace(&mut stream.full, true);
         watcher.place = Place::Lagging { next: revision };
         self.index.remove(&watcher.range, id);
-        let stream = id.0;
-        self.lagging.retain(|(of, _)| *of != stream);
+        if !was_full {
+            let stream = id.0;
+            self.lagging.retain(|(of, _)| *of != stream);
+        }
     }
 
     fn serve_lagging(&mut self, sink: &mut impl Sink) {
         use core::ops::Bound::{Excluded, Unbounded};
+        let mut cost = 0;
         for _ in 0..SLICES_PER_TURN.min(self.lagging.len()) {
+            // Whoever shares the thread waits for the turn to end.
+            if cost >= catch_up::CHANGES_MAX {
+                return;
+            }
             let behind = self.served.map_or(Unbounded, Excluded);
             let next = self.lagging.range((behind, Unbounded)).next().or_else(|| self.lagging.first());
             let Some(id) = next.copied() else { return };
             self.served = Some(id);
-            self.serve(id, sink);
+            cost += self.serve(id, sink);
         }
     }
 
-    fn serve(&mut self, id: WatcherId, sink: &mut impl Sink) {
+    /// How many changes were looked at.
+    fn serve(&mut self, id: WatcherId, sink: &mut impl Sink) -> usize {
         let stream = self.streams.get_mut(&id.0).expect("a lagging watcher's stream is open");
         let watcher = stream.watchers.get_mut(&id.1).expect("a lagging watcher is known");
         let Place::Lagging { next } = watcher.place else {
@@ -245,13 +253,14 @@ impl Hub {
                     ..response(id.1, 0, Vec::new())
                 };
                 sink.control(id.0, gone);
+                0
             }
-            Slice::Events { events, then } => {
+            Slice::Events { events, then, cost } => {
                 if let Some(reply) = catch_up::reply(&self.view, id.1, events) {
                     if !sink.offer(id.0, &reply, watcher.fragment) {
                         stream.full = true;
                         self.lagging.retain(|(of, _)| *of != id.0);
-                        return;
+                        return cost;
                     }
                     watcher.busy = true;
                 }
@@ -260,6 +269,7 @@ impl Hub {
                     self.lagging.remove(&id);
                     self.index.insert(&watcher.range, id);
                 }
+                cost
             }
         }
     }

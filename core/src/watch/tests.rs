@@ -484,3 +484,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn watchers_with_much_to_look_through_do_not_hold_up_a_turn() {
+    let mut world = World::new();
+    world.put("mine", "1");
+    for _ in 0..110 {
+        let keys: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();
+        let changes: Vec<(&str, Option<&str>)> = keys.iter().map(|key| (&key[..], Some("v"))).collect();
+        world.write(&changes);
+    }
+    let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create("mine", "", 2))) };
+    world.turn((0..30).map(|_| HubInput::Request { stream: A, request: request.clone() }));
+    let heard = |lines: &[String]| lines.iter().filter(|line| line.ends_with("put mine=1@2")).count();
+    let mut lines = world.told();
+    assert_eq!(heard(&lines), 1, "what one turn looks through is enough for one of them");
+    let mut turns = 1;
+    while world.wake == Some(world.now) {
+        turns += 1;
+        world.turn([]);
+        lines.extend(world.told());
+    }
+    assert_eq!(heard(&lines), 30, "and all are served in the end");
+    assert!((30..70).contains(&turns), "{turns}");
+}
