@@ -16,7 +16,12 @@ struct Inner<T> {
     limit: usize,
     reader: Option<Waker>,
     closed: bool,
+    /// Batches the reader has taken without a pause.
+    unbroken: u32,
 }
+
+/// A reader that always finds something lets others on its thread go first after so many batches.
+const UNBROKEN_MAX: u32 = 16;
 
 /// Why an item was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +38,7 @@ impl<T> Clone for Mailbox<T> {
 
 impl<T: Send> Mailbox<T> {
     pub fn bounded(limit: usize) -> Mailbox<T> {
-        let inner = Inner { queue: VecDeque::new(), limit, reader: None, closed: false };
+        let inner = Inner { queue: VecDeque::new(), limit, reader: None, closed: false, unbroken: 0 };
         Mailbox(Arc::new(Mutex::new(inner)))
     }
 
@@ -105,8 +110,16 @@ impl<T: Send> Mailbox<T> {
                 Some(waker) => waker.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),
             }
+            inner.unbroken = 0;
             return Poll::Pending;
         }
+        if inner.unbroken == UNBROKEN_MAX {
+            inner.unbroken = 0;
+            drop(inner);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        inner.unbroken += 1;
         let count = inner.queue.len().min(max);
         into.extend(inner.queue.drain(..count));
         Poll::Ready(true)
@@ -127,4 +140,32 @@ fn insert<T>(mut inner: MutexGuard<'_, Inner<T>>, item: T, limit: usize) -> Resu
         reader.wake();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_always_finds_something_pauses() {
+        let mailbox = Mailbox::bounded(1000);
+        for item in 0..1000 {
+            mailbox.push(item).unwrap();
+        }
+        let mut taken = Vec::new();
+        let mut pauses = 0;
+        {
+            let mut reader = Box::pin(async {
+                while taken.len() < 1000 {
+                    assert!(mailbox.recv_batch(&mut taken, 1).await);
+                }
+            });
+            let mut context = Context::from_waker(Waker::noop());
+            while reader.as_mut().poll(&mut context).is_pending() {
+                pauses += 1;
+            }
+        }
+        assert_eq!(taken, (0..1000).collect::<Vec<_>>());
+        assert!((1000 / 20..1000 / 10).contains(&pauses), "{pauses}");
+    }
 }
