@@ -258,6 +258,17 @@ async fn what_cannot_be_served_is_refused_in_etcds_words() {
     let text = format!("grpc: received message larger than max ({length} vs. 2097152)");
     assert_eq!(said(soon(kv.put(huge)).await.unwrap_err()), (Code::ResourceExhausted, text));
 
+    // A watch that cannot be read is told so, and its caller does not wait for ever.
+    let create = pb::WatchCreateRequest { key: "x".repeat(3_000_000).into(), ..Default::default() };
+    let request = pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+    let mut watch = WatchClient::new(place.channel());
+    let unread = match soon(watch.watch(iter([request]))).await {
+        Ok(replies) => soon(replies.into_inner().message()).await.unwrap_err(),
+        Err(status) => status,
+    };
+    assert_eq!(unread.code(), Code::ResourceExhausted);
+    assert!(unread.message().starts_with("grpc: received message larger than max ("), "{unread}");
+
     let mut auth = AuthClient::new(place.channel());
     let unbuilt = soon(auth.auth_status(pb::AuthStatusRequest {})).await.unwrap_err();
     assert_eq!(said(unbuilt), (Code::Unimplemented, "unimplemented: Auth/AuthStatus".to_string()));

@@ -8,7 +8,7 @@ use std::{
     pin::{Pin, pin},
     task::{Context, Poll},
 };
-use tokio::task::AbortHandle;
+use tokio::{sync::oneshot, task::AbortHandle};
 use tonic::{Request, Response, Status, Streaming, codegen::tokio_stream::Stream};
 
 #[tonic::async_trait]
@@ -21,23 +21,32 @@ impl Watch for Api {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let headers = request.metadata().clone().into_headers();
         let (requests, replies) = self.node.watch(admission::wants_leader(&headers)).map_err(status)?;
-        let pump = tokio::spawn(pass_on(request.into_inner(), requests)).abort_handle();
-        Ok(Response::new(Replies { replies, pump, ended: false }))
+        let (tell, broken) = oneshot::channel();
+        let caller = request.into_inner();
+        let pump = tokio::spawn(async move {
+            if let Err(why) = pass_on(caller, requests).await {
+                // Whoever reads no replies any more needs no reason.
+                tell.send(why).ok();
+            }
+        });
+        Ok(Response::new(Replies { replies, broken: Some(broken), pump: pump.abort_handle(), ended: false }))
     }
 }
 
-/// A caller who asks nothing more still hears what was asked for.
-async fn pass_on(mut caller: Streaming<WatchRequest>, requests: WatchRequests) {
-    while let Ok(Some(request)) = caller.message().await {
-        if requests.send(request).await.is_err() {
-            return;
-        }
+/// Ok when the caller asks nothing more; what was asked for is still heard. After a request that cannot be read or
+/// taken the stream ends: the caller would wait for its answer.
+async fn pass_on(mut caller: Streaming<WatchRequest>, requests: WatchRequests) -> Result<(), Status> {
+    while let Some(request) = caller.message().await? {
+        requests.send(request).await.map_err(status)?;
     }
+    Ok(())
 }
 
 /// The replies of one stream; the stream ends when this is dropped.
 pub struct Replies {
     replies: WatchReplies,
+    /// Why the caller's half broke, if it does; None once it ended well.
+    broken: Option<oneshot::Receiver<Status>>,
     pump: AbortHandle,
     ended: bool,
 }
@@ -54,6 +63,15 @@ impl Stream for Replies {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.ended {
             return Poll::Ready(None);
+        }
+        if let Some(broken) = &mut self.broken
+            && let Poll::Ready(told) = Pin::new(broken).poll(context)
+        {
+            self.broken = None;
+            if let Ok(why) = told {
+                self.ended = true;
+                return Poll::Ready(Some(Err(why)));
+            }
         }
         // A new future for each poll: what waits is in the stream's outbox, never in the future.
         let next = pin!(self.replies.next()).poll(context);
