@@ -73,7 +73,8 @@ async fn post(net: &Net, peer: &Peer, kept: &mut Option<Connection>, message: Me
         connection.ask(net.identity(), Method::POST, "/raft", &PROTOBUF, body, SILENCE_MAX).await.ok()?;
     let status = answer.status();
     // The connection can be used again once the answer is read.
-    let text = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.ok()?.to_bytes();
+    let text = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect();
+    let text = tokio::time::timeout(SILENCE_MAX, text).await.ok()?.ok()?.to_bytes();
     if status != StatusCode::NO_CONTENT {
         let text = String::from_utf8_lossy(&text);
         net.log(
