@@ -143,7 +143,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
         let client = Client { number, cluster, recorder, chronicle, leases, manners, dice, member };
         let workload = Workload::new(number, plan.keys, plan.large_permille, plan.mix.clone());
         let stopped = stopped.clone();
-        madsim::task::spawn(client.work(workload, move || stopped.load(Ordering::Relaxed)));
+        stage.spawn(client.work(workload, move || stopped.load(Ordering::Relaxed)));
     }
     let watched: Vec<Watched> = plan.watchers.into_iter().map(Watched::new).collect();
     let silenced = Arc::new(AtomicBool::new(false));
@@ -151,9 +151,9 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
         let dice = Dice::split(seed, Concern::Workload, 2_000 + i as u64);
         let watcher = Watcher { number: 100 + i, cluster: cluster.clone(), dice, watched: watched.clone() };
         let silenced = silenced.clone();
-        madsim::task::spawn(watcher.work(move || silenced.load(Ordering::Relaxed)));
+        stage.spawn(watcher.work(move || silenced.load(Ordering::Relaxed)));
     }
-    madsim::task::spawn(nemesis::strike(cluster.clone(), plan.strikes));
+    stage.spawn(nemesis::strike(cluster.clone(), plan.strikes));
 
     storm(&stage, plan.storm_ns).await;
     let mut verdict = Verdict::Clean;

@@ -105,6 +105,9 @@ pub struct Trouble {
 pub struct World {
     time: TimeHandle,
     pub(crate) members: Vec<Resident>,
+    /// Where clients, the nemesis and the clockwork run. It ends with the world: a task that still waits then would
+    /// keep all it holds for ever.
+    backstage: NodeHandle,
     pub(crate) agenda: Agenda,
     armed: Vec<u64>,
     clockwork: Option<Waker>,
@@ -151,6 +154,7 @@ impl Stage {
         let handle = Handle::current();
         let seed = setup.seed;
         let n = setup.members.len();
+        let backstage = handle.create_node().name("backstage").build();
         let members =
             setup.members.iter().zip(setup.clocks).enumerate().map(|(slot, (&id, clock))| Resident {
                 id,
@@ -168,6 +172,7 @@ impl Stage {
         let world = World {
             time: TimeHandle::current(),
             members: members.collect(),
+            backstage: backstage.clone(),
             agenda: Agenda::default(),
             armed: Vec::new(),
             clockwork: None,
@@ -186,7 +191,7 @@ impl Stage {
             is_calm: false,
         };
         let stage = Stage(Arc::new(Mutex::new(world)));
-        madsim::task::spawn(stage.clone().clockwork());
+        backstage.spawn(stage.clone().clockwork());
         stage
     }
 
@@ -209,6 +214,12 @@ impl Stage {
 
     pub fn nap(&self, ns: u64) -> Nap {
         self.nap_until(self.now().saturating_add(ns))
+    }
+
+    /// Starts a task that belongs to no member: a client, a nemesis.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let backstage = self.enter(|world| world.backstage.clone());
+        backstage.spawn(task);
     }
 
     /// Starts a task in the current life of a member, as a request that arrives there would. False: nobody is there.
@@ -325,7 +336,9 @@ impl Stage {
             left.push(Box::new(world.boot.take()));
             left.push(Box::new(std::mem::take(&mut world.observers)));
             left.push(Box::new(world.agenda.take_all()));
-            (world.members.iter().map(|resident| resident.node.id()).collect::<Vec<_>>(), left)
+            let mut nodes: Vec<_> = world.members.iter().map(|resident| resident.node.id()).collect();
+            nodes.push(world.backstage.id());
+            (nodes, left)
         });
         for node in nodes {
             Handle::current().kill(node);
