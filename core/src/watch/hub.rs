@@ -209,12 +209,19 @@ impl Hub {
             watcher.busy = true;
             return;
         }
-        let was_full = core::mem::replace(&mut stream.full, true);
         watcher.place = Place::Lagging { next: revision };
         self.index.remove(&watcher.range, id);
-        if !was_full {
-            let stream = id.0;
-            self.lagging.retain(|(of, _)| *of != stream);
+        self.hold(id.0);
+    }
+
+    /// The stream takes no more for now: none of its watchers is among those who are served until it has room.
+    fn hold(&mut self, stream_id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&stream_id) else { return };
+        if core::mem::replace(&mut stream.full, true) {
+            return;
+        }
+        for id in stream.watchers.keys() {
+            self.lagging.remove(&(stream_id, *id));
         }
     }
 
@@ -258,8 +265,7 @@ impl Hub {
             Slice::Events { events, then, cost } => {
                 if let Some(reply) = catch_up::reply(&self.view, id.1, events) {
                     if !sink.offer(id.0, &reply, watcher.fragment) {
-                        stream.full = true;
-                        self.lagging.retain(|(of, _)| *of != id.0);
+                        self.hold(id.0);
                         return cost;
                     }
                     watcher.busy = true;
@@ -372,14 +378,22 @@ impl Hub {
         }
         self.progress_at = now + self.config.progress_interval;
         let revision = self.view.keyspace.revision();
+        let mut refused = Vec::new();
         for (stream_id, stream) in &mut self.streams {
+            let mut takes = !stream.full;
             for (id, watcher) in &mut stream.watchers {
                 let idle = !core::mem::take(&mut watcher.busy);
-                if watcher.progress_notify && idle && watcher.is_current(revision) && !stream.full {
+                if watcher.progress_notify && idle && watcher.is_current(revision) && takes {
                     // One that is full has more urgent things to read; the next tick tries again.
-                    stream.full = !sink.offer(*stream_id, &response(*id, revision, Vec::new()), false);
+                    takes = sink.offer(*stream_id, &response(*id, revision, Vec::new()), false);
+                    if !takes {
+                        refused.push(*stream_id);
+                    }
                 }
             }
+        }
+        for stream in refused {
+            self.hold(stream);
         }
     }
 

@@ -349,6 +349,28 @@ fn idle_watchers_that_asked_are_told_how_far_the_store_is() {
 }
 
 #[test]
+fn a_stream_that_refuses_a_progress_notice_keeps_nobody_busy() {
+    let mut world = World::new();
+    for number in 0..1500 {
+        world.put("b", &format!("{number}"));
+    }
+    world.create(A, WatchCreateRequest { progress_notify: true, ..create("a", "", 0) });
+    world.now = world.wake.unwrap();
+    world.told.room.insert(A, 0);
+    // The notice is refused in the turn in which another watcher of the stream begins to catch up.
+    world.watch(A, "b", "", 1);
+    world.turn([]);
+    assert!(world.wake.is_none_or(|wake| wake > world.now));
+    world.told.room.clear();
+    world.turn([HubInput::Room { stream: A }]);
+    while world.wake.is_some_and(|wake| wake <= world.now) {
+        world.turn([]);
+    }
+    let events: usize = world.told().iter().map(|line| line.matches("put").count()).sum();
+    assert_eq!(events, 1500);
+}
+
+#[test]
 fn a_stream_that_needs_a_leader_ends_without_one() {
     let mut world = World::new();
     world.watch(A, "a", "", 0);
