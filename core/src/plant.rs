@@ -3,48 +3,121 @@
 //! A switch is compiled in only with the feature `plants`, which nothing that ships turns on. Without it
 //! [`Plants::has`] is constantly false and the compiler removes the branch.
 
-/// One planted bug. What it breaks and what must catch it stands beside it; the numbers are the museum's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Plant {
-    /// The leader counts its own entry as durable before its disk says so (C03): durability.
-    LeaderAckBeforeSync,
-    /// A follower acknowledges entries its disk has not taken yet (C02): leader completeness, durability.
-    FollowerAckBeforeSync,
-    /// The leader commits what it alone holds: state machine safety.
-    CommitWithoutMajority,
-    /// The vote leaves before it is on disk and is not written at all (C01): election safety.
-    VoteNotPersisted,
-    /// Recovery leaves a torn record where it is; what is appended behind it is out of sight: durability.
-    TornTailNotCut,
-    /// A follower keeps entries that conflict with the leader's: log matching, state machine safety.
-    ConflictingTailKept,
-    /// A linearizable read is answered from local state without asking a quorum: linearizability.
-    ReadWithoutReadIndex,
+macro_rules! plants {
+    ($($(#[$doc:meta])* $plant:ident = $name:literal,)*) => {
+        /// One planted bug. Most are bugs that a real system had, under the number that the museum gives them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Plant {
+            $($(#[$doc])* $plant,)*
+        }
+
+        impl Plant {
+            pub const ALL: [Plant; [$($name),*].len()] = [$(Plant::$plant,)*];
+
+            /// The name on the command line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Plant::$plant => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Plant {
-    pub const ALL: [Plant; 7] = [
-        Plant::LeaderAckBeforeSync,
-        Plant::FollowerAckBeforeSync,
-        Plant::CommitWithoutMajority,
-        Plant::VoteNotPersisted,
-        Plant::TornTailNotCut,
-        Plant::ConflictingTailKept,
-        Plant::ReadWithoutReadIndex,
-    ];
-
-    /// The name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Plant::LeaderAckBeforeSync => "leader_ack_before_sync",
-            Plant::FollowerAckBeforeSync => "follower_ack_before_sync",
-            Plant::CommitWithoutMajority => "commit_without_majority",
-            Plant::VoteNotPersisted => "vote_not_persisted",
-            Plant::TornTailNotCut => "torn_tail_not_cut",
-            Plant::ConflictingTailKept => "conflicting_tail_kept",
-            Plant::ReadWithoutReadIndex => "read_without_read_index",
-        }
-    }
+plants! {
+    /// C01: the vote leaves before it is on disk, and is not written at all.
+    VoteNoSync = "vote_no_sync",
+    /// C02: a follower acknowledges entries its disk has not taken yet.
+    AckBeforeSync = "ack_before_sync",
+    /// C03: a member that votes alone commits, and answers, before its disk has the entry.
+    SingleVoterReplyFirst = "single_voter_reply_first",
+    /// C04: a leader commits an entry of an earlier term by counting copies (Raft, figure 8).
+    CommitOldTerm = "commit_old_term",
+    /// C05: a vote is given whatever the candidate's log holds.
+    NoUptodateCheck = "no_uptodate_check",
+    /// C06: a follower cuts its log behind every append, even a late or repeated one.
+    TruncateAlways = "truncate_always",
+    /// C07: a follower takes the leader's commit index beyond what is known to match.
+    CommitNotClamped = "commit_not_clamped",
+    /// C08: a follower acknowledges the end of its own log instead of what matches the leader's.
+    AckBeyondMatch = "ack_beyond_match",
+    /// C09: a leader takes a rejection for progress.
+    NackAsAck = "nack_as_ack",
+    /// C10: a voter that answers twice counts twice.
+    DupVotes = "dup_votes",
+    /// C19: a handover to a member that is gone blocks proposals for ever.
+    TransferNeverAborts = "transfer_never_aborts",
+    /// C20: a new leader answers reads before an entry of its term is committed.
+    ReadIndexBeforeTermCommit = "readindex_before_term_commit",
+    /// C21: a retried round of reads keeps its number, so a late confirmation of the old one counts for the new
+    /// index.
+    ReadIndexCtxReuse = "readindex_ctx_reuse",
+    /// C22: an answer to a read that the leader before gave counts after the leader has changed.
+    ReadVsLeaderChange = "read_vs_leader_change",
+    /// C23: a leader answers reads by itself for as long as it believes that it leads.
+    LeaseReadNoDriftBound = "lease_read_no_drift_bound",
+    /// C24: a granted pre-vote carries the voter's own term instead of the one it was asked about.
+    PrevoteLocalTerm = "prevote_local_term",
+    /// C25: a leader that hears nobody keeps the lead.
+    NoCheckQuorumAsym = "no_checkquorum_asym",
+    /// C26: who was heard since the last check is forgotten at the wrong moment, and a leader that works steps
+    /// down.
+    RecentActiveUnset = "recent_active_unset",
+    /// C27: a lost probe leaves its follower paused for ever.
+    ProbeNeverResumes = "probe_never_resumes",
+    /// C29: what does not fit into one batch of entries to apply is skipped.
+    PaginationLosesCommits = "pagination_loses_commits",
+    /// C30: the count of bytes that wait for a quorum only grows, until every proposal is dropped.
+    UncommittedSizeLeak = "uncommitted_size_leak",
+    /// C31: a write that ends after its entries were replaced vouches for their replacements.
+    AsyncAppendAba = "async_append_aba",
+    /// C32: recovery leaves a torn record where it is; what is appended behind it is out of sight.
+    WalTailNotZeroed = "wal_tail_not_zeroed",
+    /// C33: a new segment of the log is renamed into place, and its folder is not synced.
+    RenameNoDirsync = "rename_no_dirsync",
+    /// C35: a sync that failed is tried again as if the pages were still dirty.
+    FsyncErrorRetry = "fsync_error_retry",
+    /// C42: a member whose log ends before its own commit index votes and acknowledges as before.
+    LostTailStillVotes = "lost_tail_still_votes",
+    /// C43: a damaged record in the middle of the log is read as valid.
+    CrcNotChained = "crc_not_chained",
+    /// C45: a compaction drops the tombstone whose revision is the compaction's own.
+    TombstoneAtCompactRev = "tombstone_at_compact_rev",
+    /// C47: a lagging watcher whose next revision was compacted goes on behind the gap.
+    SlowWatcherSkipsCompacted = "slow_watcher_skips_compacted",
+    /// C49: a watch that begins at a future revision hears of earlier ones.
+    FutureRevWatch = "future_rev_watch",
+    /// C50: a progress reply goes ahead of events that wait to be sent.
+    ProgressOvertakesEvents = "progress_overtakes_events",
+    /// C51: a transaction that puts and deletes one key shows one of the changes twice.
+    DupOrGhostEvent = "dup_or_ghost_event",
+    /// C52: the events of one revision come in two replies without a mark.
+    SplitRevision = "split_revision",
+    /// C53: a transaction that reads a compacted revision is refused by how far this member has removed it.
+    TxnRangeAtCompactedRev = "txn_range_at_compacted_rev",
+    /// C54: leases are ordered as unsigned numbers in one place and as signed in another.
+    LeaseIdOrder = "lease_id_order",
+    /// C55: a leader that was deposed goes on to revoke leases.
+    OldLeaderRevokes = "old_leader_revokes",
+    /// C56: a renewal succeeds at a leader that was deposed, or for a lease that is being revoked.
+    KeepaliveLies = "keepalive_lies",
+    /// C58: a lease whose revocation did not come through is never revoked again.
+    ExpiredNotRevoked = "expired_not_revoked",
+    /// C59: a renewal that meets a grant still on its way brings the member down, or tells of a lease that is not
+    /// there.
+    GrantKeepaliveRace = "grant_keepalive_race",
+    /// C60: a key that was put under another lease still goes with the first.
+    ReattachWrongDelete = "reattach_wrong_delete",
+    /// C64: a message that is addressed to another member is taken.
+    AcceptForeignMemberMsg = "accept_foreign_member_msg",
+    /// Our own: a leader counts its own entry as durable before its disk says so.
+    LeaderAckBeforeSync = "leader_ack_before_sync",
+    /// Our own: a leader commits what it alone holds.
+    CommitWithoutMajority = "commit_without_majority",
+    /// Our own: a follower keeps entries that conflict with the leader's.
+    ConflictingTailKept = "conflicting_tail_kept",
+    /// Our own: a linearizable read is answered from local state without asking a quorum.
+    ReadWithoutReadIndex = "read_without_read_index",
 }
 
 /// Which planted bugs a member runs with.

@@ -47,7 +47,7 @@ pub async fn recover<R: Runtime>(
     let mut open = open.expect("there is a last segment");
 
     let (tail, name) = (replayed.tail, path(last));
-    if tail.extra_bytes > 0 && !plants.has(Plant::TornTailNotCut) {
+    if tail.extra_bytes > 0 && !plants.has(Plant::WalTailNotZeroed) {
         // Else the next record lands behind the torn one, out of sight.
         if tail.torn {
             rt.log(Level::Warn, format_args!("repairing path={name} good-bytes={}", tail.good_bytes));

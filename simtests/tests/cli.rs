@@ -44,7 +44,7 @@ fn help_teaches_and_wrong_usage_exits_2() {
 #[cfg(not(feature = "plants"))]
 #[test]
 fn without_the_feature_a_plant_is_refused_with_the_command_that_has_it() {
-    let output = etcdsim(&["run", "--plant", "vote_not_persisted"]);
+    let output = etcdsim(&["run", "--plant", "vote_no_sync"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--features plants"), "{}", text(&output.stderr));
 }

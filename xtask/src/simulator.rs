@@ -10,10 +10,10 @@ const FRESH_SEEDS: u64 = 300;
 /// Planted bugs, and within how many seeds each must be found: a few times what it took when this was written.
 const PLANTS: &[(&str, u64)] = &[
     ("leader_ack_before_sync", 20),
-    ("follower_ack_before_sync", 20),
+    ("ack_before_sync", 20),
     ("commit_without_majority", 20),
-    ("vote_not_persisted", 20),
-    ("torn_tail_not_cut", 100),
+    ("vote_no_sync", 20),
+    ("wal_tail_not_zeroed", 100),
     ("conflicting_tail_kept", 50),
     ("read_without_read_index", 50),
 ];

@@ -75,7 +75,7 @@ impl Durability {
     }
 
     pub fn ballot_is_durable(&self, ballot: Ballot) -> bool {
-        self.ballot_durable == ballot || self.plants.has(Plant::VoteNotPersisted)
+        self.ballot_durable == ballot || self.plants.has(Plant::VoteNoSync)
     }
 
     /// Keeps a message until the ballot is durable.
@@ -101,7 +101,7 @@ impl Durability {
         if self.in_flight.is_some() {
             return None;
         }
-        let forgets_votes = self.plants.has(Plant::VoteNotPersisted);
+        let forgets_votes = self.plants.has(Plant::VoteNoSync);
         let ballot_news = ballot != self.ballot_written && !forgets_votes;
         let entries = log.slice(self.written + 1, u64::MAX, u64::MAX);
         if entries.is_empty() && !ballot_news {

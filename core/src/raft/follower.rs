@@ -130,7 +130,7 @@ impl Raft {
             follower.forward.clear();
             return;
         };
-        let durable = if self.settings.plants.has(Plant::FollowerAckBeforeSync) {
+        let durable = if self.settings.plants.has(Plant::AckBeforeSync) {
             self.log.last_index()
         } else {
             self.durability.durable()

@@ -82,7 +82,7 @@ mod plants {
     }
     #[test]
     fn follower_ack_before_sync_is_caught() {
-        is_caught(Plant::FollowerAckBeforeSync, 300);
+        is_caught(Plant::AckBeforeSync, 300);
     }
     #[test]
     fn commit_without_majority_is_caught() {
@@ -90,7 +90,7 @@ mod plants {
     }
     #[test]
     fn vote_not_persisted_is_caught() {
-        is_caught(Plant::VoteNotPersisted, 300);
+        is_caught(Plant::VoteNoSync, 300);
     }
     #[test]
     fn conflicting_tail_kept_is_caught() {

@@ -46,7 +46,7 @@ Examples:
   cargo etcdsim run --seed 0x9c1f                one seed
   cargo etcdsim replay 0x9c1f                    its plan and its verdict
   cargo etcdsim replay 0x9c1f --trace            and every event, one per line
-  cargo etcdsim-plants run --seeds 1000 --plant vote_not_persisted
+  cargo etcdsim-plants run --seeds 1000 --plant vote_no_sync
                                                  can the simulator find this bug?
                                                  stops at the first seed that does
 
