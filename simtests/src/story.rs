@@ -14,7 +14,7 @@ use detcd_jepsen_like::{
     check::Stats,
     history::{History, Request},
 };
-use detcd_runtime_sim::{Concern, Dice, Digest, Event, Latency, Stage, perform};
+use detcd_runtime_sim::{Concern, Dice, Digest, Event, Latency, Stage, perform, perform_queued};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -23,9 +23,20 @@ use std::{
     },
 };
 
+/// Which of the two simulations a seed is played in. Plans, faults, clients, judges and transcripts are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// Whole members as tasks on madsim's nodes: the code that ships, from the front to the log writer.
+    #[default]
+    Member,
+    /// Members that take their turns straight from a queue of what is due; several times as fast.
+    Replica,
+}
+
 /// How a seed is to be run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    pub engine: Engine,
     pub plants: Plants,
     /// Keep the transcript's text.
     pub trace: bool,
@@ -35,7 +46,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { plants: Plants::NONE, trace: false, causes: true }
+        Options { engine: Engine::Member, plants: Plants::NONE, trace: false, causes: true }
     }
 }
 
@@ -84,7 +95,11 @@ const BUDGET: u64 = 5_000_000;
 
 /// Plays a seed. Deterministic: everything comes from the seed and the options.
 pub fn run(seed: u64, options: Options) -> Outcome {
-    let played = perform(seed, move || async move { play(Plan::draw(seed, options.plants), options).await });
+    let scenario = move || async move { play(Plan::draw(seed, options.plants), options).await };
+    let played = match options.engine {
+        Engine::Member => perform(seed, scenario),
+        Engine::Replica => perform_queued(seed, scenario),
+    };
     let (mut outcome, history) = match played {
         Ok(played) => played,
         Err(panic) => {

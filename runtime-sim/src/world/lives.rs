@@ -5,7 +5,6 @@ use crate::{
     event::{Event, Happening},
     net::Inbox,
 };
-use madsim::runtime::NodeHandle;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -140,14 +139,14 @@ impl World {
         !self.over && self.members[member].life.is_none()
     }
 
-    pub(super) fn begin_life(&mut self, member: Slot, node: NodeHandle) -> Arc<Life> {
+    pub(super) fn begin_life(&mut self, member: Slot) -> Arc<Life> {
         let resident = &mut self.members[member];
         resident.lives += 1;
         resident.paused = false;
         resident.inbox = Inbox::default();
         resident.peers.clear();
         let number = resident.lives;
-        let life = Arc::new(Life { member, number, node, alive: AtomicBool::new(true) });
+        let life = Arc::new(Life { member, number, alive: AtomicBool::new(true) });
         resident.life = Some(life.clone());
         self.record(&Event::Boot { member, life: number });
         self.observe(&Happening::Booting { member });

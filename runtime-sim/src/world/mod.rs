@@ -9,19 +9,16 @@ use crate::{
     chance::{Concern, Dice},
     clock::Clock,
     disk::Platter,
+    engine::{Engine, Time},
     event::{Event, Happening, Observer},
     links::{Links, Weather},
     net::Inbox,
     runtime::Sim,
-    task::{Guarded, Nap, panic_text},
+    task::{Guarded, Nap},
     transcript::{Digest, Transcript},
 };
 use detcd_core::MemberId;
 use detcd_driver::{Fault, PeerAnswer, PeerCall};
-use madsim::{
-    runtime::{Handle, NodeHandle, Runtime},
-    time::{Duration, TimeHandle},
-};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -31,6 +28,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 /// A member's place in the world, from 0.
@@ -63,13 +61,11 @@ pub struct Setup {
 pub(crate) struct Life {
     pub member: Slot,
     pub number: u64,
-    pub node: NodeHandle,
     alive: AtomicBool,
 }
 
 pub(crate) struct Resident {
     id: MemberId,
-    node: NodeHandle,
     life: Option<Arc<Life>>,
     lives: u64,
     paused: bool,
@@ -103,11 +99,8 @@ pub struct Trouble {
 }
 
 pub struct World {
-    time: TimeHandle,
+    time: Time,
     pub(crate) members: Vec<Resident>,
-    /// Where clients, the nemesis and the clockwork run. It ends with the world: a task that still waits then would
-    /// keep all it holds for ever.
-    backstage: NodeHandle,
     pub(crate) agenda: Agenda,
     armed: Vec<u64>,
     clockwork: Option<Waker>,
@@ -129,50 +122,32 @@ pub struct World {
 
 /// The handle to a world; every port, client and nemesis holds one.
 #[derive(Clone)]
-pub struct Stage(Arc<Mutex<World>>);
-
-/// Performs a scenario in a world of its own: a fresh OS thread, a fresh executor whose order of tasks comes from the
-/// seed. Err is the text of a panic of the scenario itself.
-pub fn perform<T, F, S>(seed: u64, scenario: S) -> Result<T, String>
-where
-    T: Send + 'static,
-    F: Future<Output = T>,
-    S: FnOnce() -> F + Send + 'static,
-{
-    let schedule = Dice::new(seed, Concern::Schedule).u64();
-    // std's hash seeds are per thread, so a run that shares its thread with another one would inherit them.
-    let run = std::thread::Builder::new().name(format!("seed {seed:#x}")).spawn(move || {
-        Runtime::with_seed_and_config(schedule, madsim::Config::default()).block_on(scenario())
-    });
-    let run = run.map_err(|error| format!("no thread for the run: {error}"))?;
-    run.join().map_err(|panic| panic_text(panic.as_ref()))
+pub struct Stage {
+    world: Arc<Mutex<World>>,
+    engine: Engine,
 }
 
 impl Stage {
     /// Sets the world up inside the running scenario.
     pub fn new(setup: Setup) -> Stage {
-        let handle = Handle::current();
         let seed = setup.seed;
         let n = setup.members.len();
-        let backstage = handle.create_node().name("backstage").build();
-        let members =
-            setup.members.iter().zip(setup.clocks).enumerate().map(|(slot, (&id, clock))| Resident {
-                id,
-                node: handle.create_node().name(format!("m{}", slot + 1)).build(),
-                life: None,
-                lives: 0,
-                paused: false,
-                clock,
-                disk: Platter::default(),
-                inbox: Inbox::default(),
-                peers: Vec::new(),
-                serve: None,
-                stop: None,
-            });
+        let engine = Engine::current(n);
+        let members = setup.members.iter().zip(setup.clocks).map(|(&id, clock)| Resident {
+            id,
+            life: None,
+            lives: 0,
+            paused: false,
+            clock,
+            disk: Platter::default(),
+            inbox: Inbox::default(),
+            peers: Vec::new(),
+            serve: None,
+            stop: None,
+        });
         let world = World {
-            time: TimeHandle::current(),
+            time: engine.time(),
             members: members.collect(),
-            backstage: backstage.clone(),
             agenda: Agenda::default(),
             armed: Vec::new(),
             clockwork: None,
@@ -190,14 +165,17 @@ impl Stage {
             over: false,
             is_calm: false,
         };
-        let stage = Stage(Arc::new(Mutex::new(world)));
-        backstage.spawn(stage.clone().clockwork());
+        let stage = Stage { world: Arc::new(Mutex::new(world)), engine };
+        match &stage.engine {
+            Engine::Madsim(_) => stage.engine.spawn_backstage(stage.clone().clockwork()),
+            Engine::Queue(queue) => queue.attend(&stage),
+        }
         stage
     }
 
     /// Does something to the world. Never call it from within.
     pub fn enter<T>(&self, f: impl FnOnce(&mut World) -> T) -> T {
-        match self.0.try_lock() {
+        match self.world.try_lock() {
             Ok(mut world) => f(&mut world),
             Err(TryLockError::Poisoned(poisoned)) => f(&mut poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => panic!("the world was entered from within"),
@@ -218,8 +196,7 @@ impl Stage {
 
     /// Starts a task that belongs to no member: a client, a nemesis.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let backstage = self.enter(|world| world.backstage.clone());
-        backstage.spawn(task);
+        self.engine.spawn_backstage(task);
     }
 
     /// Starts a task in the current life of a member, as a request that arrives there would. False: nobody is there.
@@ -241,13 +218,50 @@ impl Stage {
         task: impl Future<Output = ()> + Send + 'static,
     ) {
         let stage = self.clone();
-        life.node.spawn(Guarded {
-            stage,
-            member: life.member,
-            life: life.number,
-            name,
-            future: Box::pin(task),
-        });
+        let (member, life) = (life.member, life.number);
+        self.engine.spawn(Guarded { stage, member, life, name, future: Box::pin(task) });
+    }
+
+    /// Does what has been put aside, until nothing is left.
+    pub(crate) fn do_chores(&self) {
+        loop {
+            let chores = self.enter(|world| std::mem::take(&mut world.chores));
+            if chores.is_empty() {
+                return;
+            }
+            for chore in chores {
+                self.do_chore(chore);
+            }
+        }
+    }
+
+    /// Time jumps to what is due next, and everything that is due then is done. False: nothing is due, ever. For an
+    /// engine whose time is the world's own.
+    pub(crate) fn pass_time(&self) -> bool {
+        let Some(head) = self.enter(|world| {
+            let head = world.agenda.head()?;
+            let now = world.now().max(head);
+            world.time = Time::Own(now);
+            Some(now)
+        }) else {
+            return false;
+        };
+        loop {
+            let more = self.enter(|world| {
+                let due = world.agenda.take_due(head);
+                match due {
+                    Some(Due::Wake(waker)) => waker.wake(),
+                    Some(Due::Do(deed)) => deed(world),
+                    None => return None,
+                }
+                Some(!world.chores.is_empty())
+            });
+            match more {
+                Some(true) => self.do_chores(),
+                Some(false) => {}
+                None => return true,
+            }
+        }
     }
 
     /// Does what is due, when it is due, for as long as the run lasts.
@@ -280,12 +294,12 @@ impl Stage {
     }
 
     fn do_chore(&self, chore: Chore) {
-        let handle = Handle::current();
+        let engine = &self.engine;
         match chore {
-            // Madsim kills whoever lives in the node now, and that may be the next life already.
-            Chore::Kill(life) if self.enter(|world| world.is_latest(&life)) => handle.kill(life.node.id()),
-            Chore::Pause(life) if self.enter(|world| world.is_alive(&life)) => handle.pause(life.node.id()),
-            Chore::Resume(life) if self.enter(|world| world.is_alive(&life)) => handle.resume(life.node.id()),
+            // The engine kills whoever lives there now, and that may be the next life already.
+            Chore::Kill(life) if self.enter(|world| world.is_latest(&life)) => engine.kill(life.member),
+            Chore::Pause(life) if self.enter(|world| world.is_alive(&life)) => engine.pause(life.member),
+            Chore::Resume(life) if self.enter(|world| world.is_alive(&life)) => engine.resume(life.member),
             Chore::Stop(life, stop) => {
                 let (stage, stopping) = (self.clone(), life.clone());
                 self.spawn_in(&life, "stop", async move {
@@ -301,12 +315,8 @@ impl Stage {
                 else {
                     return;
                 };
-                let id = self.enter(|world| world.members[member].node.id());
-                // A restart alone would leave the tasks of the old life to die later.
-                handle.kill(id);
-                handle.restart(id);
-                let node = handle.get_node(id).expect("the node was created with the world");
-                let life = self.enter(|world| world.begin_life(member, node));
+                engine.prepare(member);
+                let life = self.enter(|world| world.begin_life(member));
                 let sim = Sim::new(self.clone(), life.clone());
                 let stage = self.clone();
                 self.spawn_in(&life, "boot", async move {
@@ -321,7 +331,7 @@ impl Stage {
 
     /// Ends the run: everybody dies, and what they held is dropped. Without it every run would leak its members.
     pub async fn end(&self) {
-        let (nodes, left) = self.enter(|world| {
+        let left = self.enter(|world| {
             world.over = true;
             let mut left: Vec<Box<dyn std::any::Any + Send>> = Vec::new();
             for resident in &mut world.members {
@@ -336,22 +346,18 @@ impl Stage {
             left.push(Box::new(world.boot.take()));
             left.push(Box::new(std::mem::take(&mut world.observers)));
             left.push(Box::new(world.agenda.take_all()));
-            let mut nodes: Vec<_> = world.members.iter().map(|resident| resident.node.id()).collect();
-            nodes.push(world.backstage.id());
-            (nodes, left)
+            left
         });
-        for node in nodes {
-            Handle::current().kill(node);
-        }
+        self.engine.kill_all();
         drop(left);
-        madsim::time::sleep(Duration::from_secs(1)).await;
+        self.engine.settle().await;
     }
 }
 
 impl World {
     /// Nanoseconds since the run began.
     pub fn now(&self) -> u64 {
-        self.time.elapsed().as_nanos() as u64
+        self.time.now()
     }
 
     pub fn len(&self) -> usize {
@@ -452,7 +458,7 @@ impl World {
 
     pub(crate) fn add(&mut self, at: u64, due: Due) -> Key {
         let key = self.agenda.add(at, due);
-        if self.armed.iter().all(|&armed| at < armed) {
+        if self.clockwork.is_some() && self.armed.iter().all(|&armed| at < armed) {
             self.arm(at);
         }
         key
@@ -495,16 +501,16 @@ impl World {
 
     /// Lets madsim wake the clockwork at this moment. The alarm cannot be taken back; a needless one does no harm.
     fn arm(&mut self, at: u64) {
-        let Some(waker) = &self.clockwork else { return };
-        let now = self.now();
+        let (Some(waker), Time::Madsim(time)) = (&self.clockwork, &self.time) else { return };
+        let now = self.time.now();
         if at <= now {
             waker.wake_by_ref();
             return;
         }
         // A far future is as good as never, and madsim's arithmetic has an end.
         let wait = Duration::from_nanos((at - now).min(1 << 55));
-        let deadline = self.time.now_instant() + wait;
-        let mut sleep = pin!(self.time.sleep_until(deadline));
+        let deadline = time.now_instant() + wait;
+        let mut sleep = pin!(time.sleep_until(deadline));
         // madsim rounds a sleep up to a millisecond when it is made, not when it is set anew.
         sleep.as_mut().reset(deadline);
         if sleep.as_mut().poll(&mut Context::from_waker(waker)).is_pending() {

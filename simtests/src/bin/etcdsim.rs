@@ -4,7 +4,7 @@ use detcd_core::{Plant, Plants};
 use detcd_simtests::{
     plan::Plan,
     report::{Mode, Progress, Summary, failure_line},
-    story::{self, Options, Outcome, Verdict},
+    story::{self, Engine, Options, Outcome, Verdict},
 };
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -104,6 +104,9 @@ struct How {
     /// Judge by consequences only: not whether a member spoke before its disk was done, but whether harm came of it
     #[arg(long)]
     consequences_only: bool,
+    /// Play in the replica simulation instead of the member simulation
+    #[arg(long)]
+    replica: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -137,7 +140,8 @@ impl How {
             None => Plants::NONE,
             Some(name) => planted(name)?,
         };
-        Ok(Options { plants, trace, causes: !self.consequences_only })
+        let engine = if self.replica { Engine::Replica } else { Engine::Member };
+        Ok(Options { engine, plants, trace, causes: !self.consequences_only })
     }
 }
 
