@@ -5,7 +5,7 @@ use crate::{
     outbox::Outbox,
 };
 use detcd_core::{
-    Edition, Refusal, Rng,
+    Edition, Moment, Refusal, Rng,
     watch::{Hub, HubConfig, HubInput, Sink, StreamEnd, StreamId},
 };
 use detcd_proto::etcdserverpb::{WatchRequest, WatchResponse};
@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll},
 };
 
 /// Requests and closings that wait for one hub.
@@ -40,22 +41,21 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    /// Starts `hubs` of them (about one per core), which begin at this edition.
-    pub fn start<R: Runtime>(
+    /// Makes `hubs` of them (about one per core), which begin at this edition, and the loops that have to run for them.
+    pub fn new<R: Runtime>(
         rt: &R,
         first: &Edition,
         hubs: usize,
         config: HubConfig,
         rng: &mut Rng,
-    ) -> Fanout {
-        let start = || {
-            let post = Mailbox::bounded(POST_MAX);
+    ) -> (Fanout, Vec<HubTurns<R>>) {
+        let make = || {
             let hub = Hub::new(first.view.clone(), config, Rng::from_seed(rng.u64()), rt.now());
-            rt.spawn("fanout", run(rt.clone(), hub, post.clone()));
-            post
+            HubTurns::new(rt.clone(), hub, Mailbox::bounded(POST_MAX))
         };
-        let hubs = std::iter::repeat_with(start).take(hubs.max(1)).collect();
-        Fanout { hubs, streams: Arc::default() }
+        let turns: Vec<HubTurns<R>> = std::iter::repeat_with(make).take(hubs.max(1)).collect();
+        let hubs = turns.iter().map(|hub| hub.post.clone()).collect();
+        (Fanout { hubs, streams: Arc::default() }, turns)
     }
 
     pub fn publish(&self, edition: &Arc<Edition>) {
@@ -130,31 +130,79 @@ impl Sink for Outboxes {
     }
 }
 
-async fn run<R: Runtime>(rt: R, mut hub: Hub, post: Mailbox<Post>) {
-    let mut outboxes = Outboxes::default();
-    let (mut batch, mut inputs, mut closed) = (Vec::new(), Vec::new(), Vec::new());
-    let mut wake = None;
-    while post.recv_until(&rt, wake, &mut batch, TURN_MAX).await {
-        for item in batch.drain(..) {
-            inputs.push(match item {
+/// The loop of one hub.
+pub struct HubTurns<R: Runtime> {
+    rt: R,
+    hub: Hub,
+    post: Mailbox<Post>,
+    outboxes: Outboxes,
+    batch: Vec<Post>,
+    inputs: Vec<HubInput>,
+    closed: Vec<StreamId>,
+    wake: Option<Moment>,
+}
+
+impl<R: Runtime> HubTurns<R> {
+    fn new(rt: R, hub: Hub, post: Mailbox<Post>) -> HubTurns<R> {
+        HubTurns {
+            rt,
+            hub,
+            post,
+            outboxes: Outboxes::default(),
+            batch: Vec::new(),
+            inputs: Vec::new(),
+            closed: Vec::new(),
+            wake: None,
+        }
+    }
+
+    fn take(&mut self) {
+        for item in self.batch.drain(..) {
+            self.inputs.push(match item {
                 Post::Open { stream, require_leader, outbox } => {
-                    outboxes.0.insert(stream, outbox);
+                    self.outboxes.0.insert(stream, outbox);
                     HubInput::Open { stream, require_leader }
                 }
                 Post::Hub(input) => {
                     if let HubInput::Close { stream } = input {
-                        closed.push(stream);
+                        self.closed.push(stream);
                     }
                     input
                 }
             });
         }
-        wake = hub.turn(rt.now(), inputs.drain(..), &mut outboxes);
-        for stream in closed.drain(..) {
-            outboxes.0.remove(&stream);
+        self.wake = self.hub.turn(self.rt.now(), self.inputs.drain(..), &mut self.outboxes);
+        for stream in self.closed.drain(..) {
+            self.outboxes.0.remove(&stream);
         }
     }
-    for (_, outbox) in outboxes.0 {
-        outbox.end(StreamEnd(Refusal::Stopped));
+
+    /// As [`crate::turn::Turns::poll`], for this hub.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Moment>> {
+        match self.post.poll_batch(cx, &mut self.batch, TURN_MAX) {
+            Poll::Ready(false) => return Poll::Ready(None),
+            Poll::Ready(true) => {}
+            Poll::Pending => match self.wake {
+                Some(wake) if wake <= self.rt.now() => {}
+                wake => return Poll::Ready(Some(wake.unwrap_or(Moment(u64::MAX)))),
+            },
+        }
+        self.take();
+        Poll::Pending
     }
+
+    /// Every stream ends.
+    pub fn put_down(self) {
+        for (_, outbox) in self.outboxes.0 {
+            outbox.end(StreamEnd(Refusal::Stopped));
+        }
+    }
+}
+
+pub async fn run<R: Runtime>(mut hub: HubTurns<R>) {
+    let post = hub.post.clone();
+    while post.recv_until(&hub.rt, hub.wake, &mut hub.batch, TURN_MAX).await {
+        hub.take();
+    }
+    hub.put_down();
 }

@@ -18,6 +18,7 @@ mod peers;
 mod perform;
 mod recovery;
 pub mod runtime;
+mod seat;
 mod shutdown;
 mod telemetry;
 mod turn;
@@ -27,8 +28,9 @@ pub use front::{
     health::Probe,
     watch::{WatchReplies, WatchRequests},
 };
-pub use node::{Node, start};
+pub use node::{Node, seat, start};
 pub use recovery::owner;
 pub use runtime::{
     Arrival, CallFailed, Disk, Fault, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions,
 };
+pub use seat::Seat;

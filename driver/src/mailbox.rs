@@ -100,7 +100,8 @@ impl<T: Send> Mailbox<T> {
         .await
     }
 
-    fn poll_batch(&self, cx: &mut Context<'_>, into: &mut Vec<T>, max: usize) -> Poll<bool> {
+    /// One look, for whoever awaits nothing here.
+    pub fn poll_batch(&self, cx: &mut Context<'_>, into: &mut Vec<T>, max: usize) -> Poll<bool> {
         let mut inner = self.lock();
         if inner.queue.is_empty() {
             if inner.closed {

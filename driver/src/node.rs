@@ -1,7 +1,18 @@
 //! Builds a member out of the core and a runtime, and is the handle by which everybody else talks to it.
 use crate::{
-    Fault, Level, Runtime, board::Board, fanout::Fanout, gate::Gate, log_writer, mailbox::Mailbox, peers,
-    perform::Hands, recovery, shutdown::Latch, turn, versions,
+    Fault, Level, Runtime,
+    board::Board,
+    fanout::{self, Fanout, HubTurns},
+    gate::Gate,
+    log_writer,
+    mailbox::Mailbox,
+    peers,
+    perform::Hands,
+    recovery,
+    seat::Seat,
+    shutdown::Latch,
+    turn::{self, Turns},
+    versions,
 };
 use detcd_core::{
     Config, Edition, Effects, Input, Order, Outcome, Refusal, Replica, Reply, Rng, watch::HubConfig,
@@ -39,7 +50,27 @@ impl<R: Runtime> Clone for Node<R> {
 /// Answers when the log is read back; the member then joins the others on its own. A fault here is for the operator:
 /// the log is damaged, belongs to another member, or the disk does not work.
 pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> {
-    let (recovered, open) = match recovery::recover(&rt, config.plants).await? {
+    let (node, turns, hubs) = assemble(&rt, config).await?;
+    for hub in hubs {
+        rt.spawn("fanout", fanout::run(hub));
+    }
+    rt.spawn("peers", peers::listen(rt.clone(), node.0.inbox.clone(), node.0.stopping.clone()));
+    rt.spawn("turns", turn::run(turns));
+    Ok(node)
+}
+
+/// As [`start`], for a host that calls the member when it has something to do, instead of running its loops as tasks.
+pub async fn seat<R: Runtime>(rt: R, config: Config) -> Result<(Node<R>, Seat<R>), Fault> {
+    let (node, turns, hubs) = assemble(&rt, config).await?;
+    let seat = Seat::new(node.0.inbox.clone(), turns, hubs);
+    Ok((node, seat))
+}
+
+/// The member, and its loops; what writes its log and what asks for versions runs already.
+type Parts<R> = (Node<R>, Turns<R>, Vec<HubTurns<R>>);
+
+async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault> {
+    let (recovered, open) = match recovery::recover(rt, config.plants).await? {
         Some((replayed, open)) => {
             let id = (replayed.metadata.node_id, replayed.metadata.cluster_id);
             if id != (config.me.id.0, config.cluster_id.0) {
@@ -60,7 +91,7 @@ pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> 
         progress_interval: config.watch_progress_interval,
         election_timeout: config.election_timeout,
     };
-    let fanout = Fanout::start(&rt, &first, HUBS, hub_config, &mut Rng::from_seed(rt.entropy()));
+    let (fanout, hubs) = Fanout::new(rt, &first, HUBS, hub_config, &mut Rng::from_seed(rt.entropy()));
     let inbox = Mailbox::bounded(INBOX_MAX);
     let node = Node(Arc::new(Inner {
         rt: rt.clone(),
@@ -84,10 +115,8 @@ pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> 
     };
     let ended = node.0.stopped.clone();
     rt.spawn_pinned("log-writer", log_writer::run(rt.clone(), open, hands.log.clone(), inbox.clone(), ended));
-    rt.spawn("peers", peers::listen(rt.clone(), inbox.clone(), node.0.stopping.clone()));
     rt.spawn("versions", versions::run(node.clone(), hands.versions.clone()));
-    rt.spawn("turns", turn::run(replica, effects, inbox, hands));
-    Ok(node)
+    Ok((node, Turns::new(replica, effects, inbox, hands), hubs))
 }
 
 impl<R: Runtime> Node<R> {

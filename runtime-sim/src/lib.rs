@@ -24,6 +24,7 @@ pub mod event;
 pub mod links;
 mod net;
 mod runtime;
+mod seat;
 mod task;
 pub mod transcript;
 pub mod world;

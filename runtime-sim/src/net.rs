@@ -45,6 +45,16 @@ impl Inbox {
     }
 }
 
+impl Inbox {
+    /// Everything that waits; the waker is called for what comes after.
+    pub(crate) fn take_all(&mut self, waker: &Waker, into: &mut Vec<Arrival>) {
+        into.extend(self.queue.drain(..));
+        if !self.reader.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.reader = Some(waker.clone());
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct SimNet {
     pub(crate) stage: Stage,

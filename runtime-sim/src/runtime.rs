@@ -47,6 +47,11 @@ impl Sim {
         &self.stage
     }
 
+    /// The queue performs this world, and calls members directly.
+    pub fn is_queued(&self) -> bool {
+        self.stage.is_queued()
+    }
+
     /// Answers the calls of peers from now on.
     pub fn serve_peers(&self, serve: Serve) {
         self.stage.enter(|world| world.serve(&self.life, serve));

@@ -110,7 +110,14 @@ impl Cluster {
                 let cluster = booting.clone();
                 Box::pin(async move {
                     let (slot, life) = (sim.member(), sim.life_number());
-                    let node = detcd_driver::start(sim.clone(), cluster.settings.config(slot)).await?;
+                    let config = cluster.settings.config(slot);
+                    let node = if sim.is_queued() {
+                        let (node, seat) = detcd_driver::seat(sim.clone(), config).await?;
+                        sim.sit(seat);
+                        node
+                    } else {
+                        detcd_driver::start(sim.clone(), config).await?
+                    };
                     let serving = node.clone();
                     sim.serve_peers(Arc::new(move |call| {
                         let node = serving.clone();

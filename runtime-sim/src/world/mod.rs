@@ -186,6 +186,10 @@ impl Stage {
         self.enter(|world| world.now())
     }
 
+    pub(crate) fn is_queued(&self) -> bool {
+        matches!(self.engine, Engine::Queue(_))
+    }
+
     pub fn nap_until(&self, at: u64) -> Nap {
         Nap::new(self.clone(), at)
     }
