@@ -1,6 +1,7 @@
 //! Chance, one generator per concern: a new consumer of one concern does not shift what another one draws.
+use crate::tape;
 use detcd_core::Rng;
-use std::fmt;
+use std::{fmt, panic::Location};
 
 /// What a generator is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +22,14 @@ pub enum Concern {
 }
 
 /// A generator with the questions a simulator asks. How each is answered is fixed here, so a recorded seed keeps its
-/// meaning as long as the questions stay the same.
-#[derive(Clone, Debug)]
-pub struct Dice(Rng);
+/// meaning as long as the questions stay the same. Every answer goes through one choice, which a [`tape`] can keep or
+/// give; the place that asks is its label.
+#[derive(Debug)]
+pub struct Dice {
+    rng: Rng,
+    /// Its reel on the tape of this thread, if one is in use.
+    reel: Option<usize>,
+}
 
 impl Dice {
     pub fn new(seed: u64, concern: Concern) -> Dice {
@@ -32,44 +38,62 @@ impl Dice {
 
     /// One of several generators of the same concern, for instance one per client.
     pub fn split(seed: u64, concern: Concern, number: u64) -> Dice {
-        Dice(Rng::from_seed(mix(seed ^ mix((concern as u64) << 32 ^ number))))
+        let rng = Rng::from_seed(mix(seed ^ mix((concern as u64) << 32 ^ number)));
+        Dice { rng, reel: tape::reel(concern as u8, number, seed) }
     }
 
+    #[track_caller]
     pub fn u64(&mut self) -> u64 {
-        self.0.u64()
+        let rng = &mut self.rng;
+        match self.reel {
+            None => rng.u64(),
+            Some(reel) => tape::choose(reel, 0, Location::caller(), || rng.u64()),
+        }
     }
 
     /// A number in `0..n`; 0 when `n` is 0.
+    #[track_caller]
     pub fn below(&mut self, n: u64) -> u64 {
-        self.0.below(n)
+        let rng = &mut self.rng;
+        match self.reel {
+            // One of none or one is no choice, but draws all the same: a bound that changes must not shift what follows.
+            None => rng.below(n),
+            Some(reel) => tape::choose(reel, n.max(1), Location::caller(), || rng.below(n)),
+        }
     }
 
     /// An index in `0..n`.
+    #[track_caller]
     pub fn index(&mut self, n: usize) -> usize {
-        self.0.below(n as u64) as usize
+        self.below(n as u64) as usize
     }
 
     /// A number in `low..=high`.
+    #[track_caller]
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high.saturating_sub(low).saturating_add(1))
     }
 
     /// True `n` times in a thousand.
+    #[track_caller]
     pub fn permille(&mut self, n: u64) -> bool {
         self.below(1000) < n
     }
 
+    #[track_caller]
     pub fn coin(&mut self) -> bool {
         self.below(2) == 1
     }
 
     /// # Panics
     /// When there is nothing to pick from.
+    #[track_caller]
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.index(from.len())]
     }
 
     /// The index of one of the weights, each as likely as it is heavy; 0 if all are zero.
+    #[track_caller]
     pub fn weighted(&mut self, weights: &[u64]) -> usize {
         let mut at = self.below(weights.iter().sum());
         for (i, &weight) in weights.iter().enumerate() {
@@ -82,6 +106,7 @@ impl Dice {
     }
 
     /// A subset of `0..n` with `k` members, ascending.
+    #[track_caller]
     pub fn subset(&mut self, n: usize, k: usize) -> Vec<usize> {
         let mut all: Vec<usize> = (0..n).collect();
         while all.len() > k {
@@ -110,6 +135,7 @@ impl Latency {
         }
     }
 
+    #[track_caller]
     pub fn draw(&self, dice: &mut Dice) -> u64 {
         let body = self.floor_ns + dice.below(self.spread_ns);
         if dice.permille(self.tail_permille) {

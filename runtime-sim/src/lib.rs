@@ -25,6 +25,7 @@ pub mod links;
 mod net;
 mod runtime;
 mod seat;
+pub mod tape;
 mod task;
 pub mod transcript;
 pub mod world;

@@ -20,6 +20,10 @@ use std::{
     time::Instant,
 };
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CLEAN: u8 = 0;
 const VIOLATION: u8 = 1;
 const UNKNOWN: u8 = 2;
