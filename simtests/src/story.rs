@@ -84,7 +84,17 @@ const BUDGET: u64 = 5_000_000;
 
 /// Plays a seed. Deterministic: everything comes from the seed and the options.
 pub fn run(seed: u64, options: Options) -> Outcome {
-    let played = perform(seed, move || async move { play(Plan::draw(seed, options.plants), options).await });
+    play(Plan::draw(seed, options.plants), options)
+}
+
+/// Plays a plan, wherever it comes from.
+pub fn play(mut plan: Plan, options: Options) -> Outcome {
+    let seed = plan.seed;
+    plan.settings.plants = options.plants;
+    let played = match plan.check() {
+        Ok(()) => perform(seed, move || async move { act(plan, options).await }),
+        Err(hole) => Err(format!("the plan cannot be played: {hole}")),
+    };
     let (mut outcome, history) = match played {
         Ok(played) => played,
         Err(panic) => {
@@ -113,7 +123,7 @@ pub fn run(seed: u64, options: Options) -> Outcome {
     outcome
 }
 
-async fn play(plan: Plan, options: Options) -> (Outcome, History) {
+async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     let seed = plan.seed;
     let members = plan.settings.members;
     let election_ns = plan.settings.election.as_nanos();
