@@ -1,6 +1,7 @@
 //! Chance, one generator per concern: a new consumer of one concern does not shift what another one draws.
 use crate::tape;
 use detcd_core::Rng;
+use serde::{Deserialize, Serialize};
 use std::{fmt, panic::Location};
 
 /// What a generator is for.
@@ -117,7 +118,7 @@ impl Dice {
 }
 
 /// How long something takes, in nanoseconds: evenly spread above a floor, and now and then from a long tail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     pub floor_ns: u64,
     pub spread_ns: u64,

@@ -1,8 +1,9 @@
 //! A clock per member: its own origin, its own speed. Members must not agree about time, and here they do not.
 use detcd_core::Moment;
+use serde::{Deserialize, Serialize};
 
 /// Turns the world's time (nanoseconds since the run began) into a member's and back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
     /// What the member's clock showed when the run began.
     pub origin_ns: u64,

@@ -35,6 +35,7 @@ pub use engine::{perform, perform_queued};
 pub use event::{Event, Happening, Observer};
 pub use net::SimNet;
 pub use runtime::Sim;
+pub use tape::Tape;
 pub use task::{Answer, Asked, answer};
 pub use transcript::{Digest, Transcript};
 pub use world::{Setup, Slot, Stage, Trouble, World};

@@ -1,5 +1,6 @@
 //! The links between members: slow, lossy, repeating, one-way, and cut at delivery as well as at sending.
 use crate::chance::{Dice, Latency};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How one direction of one link behaves.
@@ -17,7 +18,7 @@ pub struct Link {
 }
 
 /// How links behave when nothing is wrong with them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weather {
     pub latency: Latency,
     pub loss_permille: u64,

@@ -2,22 +2,41 @@
 use detcd_core::{ClusterId, Config, Edition, Member, MemberId, Plants, Span};
 use detcd_driver::Node;
 use detcd_runtime_sim::{Setup, Sim, Slot, Stage, clock::Clock, links::Weather};
+use serde::{Deserialize, Serialize};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// What all members of a run have in common.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     pub members: usize,
+    #[serde(with = "nanoseconds", rename = "heartbeat_ns")]
     pub heartbeat: Span,
+    #[serde(with = "nanoseconds", rename = "election_ns")]
     pub election: Span,
     pub pre_vote: bool,
     pub segment_bytes: u64,
     pub max_message_bytes: usize,
     pub max_inflight_messages: usize,
+    /// Not written with the plan: the same plan is played with and without a planted bug.
+    #[serde(skip)]
     pub plants: Plants,
+}
+
+/// A span as a number; the core knows nothing of serde.
+mod nanoseconds {
+    use detcd_core::Span;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(span.as_nanos())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+        u64::deserialize(deserializer).map(Span::nanos)
+    }
 }
 
 impl fmt::Display for Settings {

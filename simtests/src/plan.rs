@@ -1,5 +1,5 @@
 //! What a seed stands for: the cluster, its world, its clients, and what goes wrong when. Drawn before the run begins,
-//! from generators of its own, so that a plan can be printed and read.
+//! from generators of its own, and plain data: a plan can be printed, kept in a file, made smaller and played again.
 use crate::{
     client::{Manners, watcher::Wish},
     cluster::Settings,
@@ -8,8 +8,10 @@ use crate::{
 };
 use detcd_core::{Plants, Span};
 use detcd_runtime_sim::{Concern, Dice, Latency, clock::Clock, disk::Knobs, links::Weather};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub seed: u64,
     pub settings: Settings,
@@ -105,6 +107,23 @@ impl Plan {
             storm_ns,
             strikes,
             traps,
+        }
+    }
+
+    /// Whether it can be played: whoever makes a plan by hand or makes one smaller may have left a hole. Err says
+    /// where.
+    pub fn check(&self) -> Result<(), String> {
+        let members = self.settings.members;
+        if members == 0 || self.clocks.len() != members {
+            return Err(format!("{members} members and {} clocks", self.clocks.len()));
+        }
+        if self.keys == 0 {
+            return Err("no keys".to_string());
+        }
+        match self.strikes.iter().find(|strike| strike.trouble.members().iter().any(|&slot| slot >= members))
+        {
+            Some(strike) => Err(format!("there are {members} members, and a strike is: {strike}")),
+            None => Ok(()),
         }
     }
 }

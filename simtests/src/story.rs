@@ -14,7 +14,7 @@ use detcd_jepsen_like::{
     check::Stats,
     history::{History, Request},
 };
-use detcd_runtime_sim::{Concern, Dice, Digest, Event, Latency, Stage, perform, perform_queued};
+use detcd_runtime_sim::{Concern, Dice, Digest, Event, Latency, Stage, Tape, perform, perform_queued, tape};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -95,29 +95,85 @@ const BUDGET: u64 = 5_000_000;
 
 /// Plays a seed. Deterministic: everything comes from the seed and the options.
 pub fn run(seed: u64, options: Options) -> Outcome {
-    let scenario = move || async move { play(Plan::draw(seed, options.plants), options).await };
+    play(Plan::draw(seed, options.plants), options)
+}
+
+/// Plays a plan, wherever it comes from.
+pub fn play(plan: Plan, options: Options) -> Outcome {
+    play_with(plan, options, Choices::Draw).outcome
+}
+
+/// Where the choices of a run come from.
+#[derive(Clone, Debug)]
+pub enum Choices {
+    /// From the seed.
+    Draw,
+    /// From the seed, and kept.
+    Record,
+    /// From a tape, and from the seed where the tape has no answer.
+    Play(Tape),
+}
+
+/// A run with its choices.
+#[derive(Debug)]
+pub struct Played {
+    pub outcome: Outcome,
+    /// What was chosen, if it was recorded.
+    pub tape: Option<Tape>,
+    /// Where the run first asked for something else than the tape holds.
+    pub strayed: Option<String>,
+}
+
+/// Plays a plan with choices from the seed or from a tape.
+pub fn play_with(mut plan: Plan, options: Options, choices: Choices) -> Played {
+    let seed = plan.seed;
+    plan.settings.plants = options.plants;
+    if let Err(hole) = plan.check() {
+        let outcome = broken(seed, format!("the plan cannot be played: {hole}"));
+        return Played { outcome, tape: None, strayed: None };
+    }
+    let records = matches!(choices, Choices::Record);
+    let scenario = move || {
+        match choices {
+            Choices::Draw => {}
+            Choices::Record => tape::record(),
+            Choices::Play(tape) => tape::play(tape),
+        }
+        async move {
+            let (outcome, history) = act(plan, options).await;
+            (outcome, history, tape::take())
+        }
+    };
     let played = match options.engine {
         Engine::Member => perform(seed, scenario),
         Engine::Replica => perform_queued(seed, scenario),
     };
-    let (mut outcome, history) = match played {
+    let (mut outcome, history, taken) = match played {
         Ok(played) => played,
-        Err(panic) => {
-            return Outcome {
-                seed,
-                verdict: Verdict::Broken(panic),
-                digest: Digest::default(),
-                events: 0,
-                simulated_ns: 0,
-                counts: BTreeMap::new(),
-                stats: Stats::default(),
-                acked: 0,
-                text: None,
-            };
-        }
+        Err(panic) => return Played { outcome: broken(seed, panic), tape: None, strayed: None },
     };
+    judge_history(&mut outcome, &history);
+    let (tape, strayed) = taken.unzip();
+    Played { outcome, tape: tape.filter(|_| records), strayed: strayed.flatten() }
+}
+
+fn broken(seed: u64, why: String) -> Outcome {
+    Outcome {
+        seed,
+        verdict: Verdict::Broken(why),
+        digest: Digest::default(),
+        events: 0,
+        simulated_ns: 0,
+        counts: BTreeMap::new(),
+        stats: Stats::default(),
+        acked: 0,
+        text: None,
+    }
+}
+
+fn judge_history(outcome: &mut Outcome, history: &History) {
     if outcome.verdict == Verdict::Clean {
-        match judge::linearizable(&history) {
+        match judge::linearizable(history) {
             Linear::Legal(stats) => outcome.stats = stats,
             Linear::Illegal(text) => {
                 outcome.verdict = Verdict::Fail { judge: "linearizability".into(), text }
@@ -125,10 +181,9 @@ pub fn run(seed: u64, options: Options) -> Outcome {
             Linear::Unknown(why) => outcome.verdict = Verdict::Unknown(why),
         }
     }
-    outcome
 }
 
-async fn play(plan: Plan, options: Options) -> (Outcome, History) {
+async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     let seed = plan.seed;
     let members = plan.settings.members;
     let election_ns = plan.settings.election.as_nanos();

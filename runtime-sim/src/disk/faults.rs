@@ -1,9 +1,10 @@
 //! How a disk fails: what power loss takes, what a failed sync drops, and the knobs that a nemesis turns.
 use super::{Content, Inode, Platter, SECTOR, Write};
 use crate::chance::{Dice, Latency};
+use serde::{Deserialize, Serialize};
 
 /// How this disk behaves at the moment. A nemesis turns the knobs; healing puts the defaults back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knobs {
     pub append: Latency,
     /// From the call of a sync to the moment when the bytes are safe.

@@ -12,13 +12,14 @@ use detcd_driver::Node;
 use detcd_jepsen_like::history::{History, Outcome, PutRequest, Refusal as Refused, Request, Response};
 use detcd_proto::etcdserverpb as pb;
 use detcd_runtime_sim::{Answer, Dice, Event, Happening, Latency, Sim, Slot, answer};
+use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
 /// How the links between clients and members behave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manners {
     pub link: Latency,
     /// So many thousandths of requests and as many of the answers are lost.

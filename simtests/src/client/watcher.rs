@@ -5,6 +5,7 @@ use detcd_proto::etcdserverpb::{
     watch_request::RequestUnion,
 };
 use detcd_runtime_sim::{Answer, Dice, Event, Latency, Slot, answer};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
     fmt,
@@ -12,7 +13,7 @@ use std::{
 };
 
 /// What a watcher wants to hear of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     pub key: Vec<u8>,
     pub range_end: Vec<u8>,

@@ -2,10 +2,11 @@
 //! millisecond after it voted; uniform faults find that one time in thousands.
 use detcd_proto::raftpb::MessageType;
 use detcd_runtime_sim::{Concern, Dice, Event, Happening, Observer, Slot, World};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The moment that a trap waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Moment {
     /// A member leads for the first time in a term: its first heartbeat or append is about to leave.
     Elected,
@@ -43,7 +44,7 @@ const MOMENTS: [Moment; 10] = [
 ];
 
 /// What the trap does to the member that walked into it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Jaw {
     Crash,
     PowerLoss,
@@ -71,7 +72,7 @@ const JAWS: [Jaw; 8] = [
     Jaw::IsolateThenPowerLoss,
 ];
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trap {
     pub moment: Moment,
     pub jaw: Jaw,
@@ -272,6 +273,10 @@ fn snap(world: &mut World, jaw: Jaw, member: Slot, lasting: u64) {
         }
         Jaw::Isolate => isolate(world, member, others, lasting),
         Jaw::Whisper => {
+            if others.is_empty() {
+                // Nobody to whisper to: a trap from the plan of a larger cluster.
+                return snap(world, Jaw::Crash, member, lasting);
+            }
             // Another confidant every time, and no draw needed for it.
             let confidant = others[(world.now() / 1_000) as usize % others.len()];
             isolate(world, member, others.into_iter().filter(|&other| other != confidant).collect(), lasting);

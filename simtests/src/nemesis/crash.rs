@@ -1,9 +1,11 @@
 //! Processes die and come back; their machines go on, so nothing written is lost.
-use super::{Trouble, Who, some_of, start_all};
+use super::{Kind, Trouble, Who, some_of, start_all};
 use detcd_runtime_sim::{Dice, Slot, World};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-struct Crash {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crash {
     members: Vec<Slot>,
 }
 
@@ -13,17 +15,20 @@ impl fmt::Display for Crash {
     }
 }
 
-pub fn one(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(Crash { members: vec![dice.index(members)] })
+pub fn one(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::Crash(Crash { members: vec![dice.index(members)] })
 }
 
-pub fn some(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(Crash { members: some_of(dice, members) })
+pub fn some(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::Crash(Crash { members: some_of(dice, members) })
 }
 
-impl Trouble for Crash {
+impl Kind for Crash {
     fn name(&self) -> &'static str {
         "crash"
+    }
+    fn members(&self) -> Vec<Slot> {
+        self.members.clone()
     }
     fn begin(&self, world: &mut World) {
         for &member in &self.members {

@@ -1,9 +1,11 @@
 //! A disk says that it could not: a sync fails and drops its pages, a write fails half-way, there is no space.
-use super::Trouble;
+use super::{Kind, Trouble};
 use detcd_runtime_sim::{Dice, Slot, World};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-struct FailingSyncs {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingSyncs {
     member: Slot,
     permille: u64,
 }
@@ -14,7 +16,8 @@ impl fmt::Display for FailingSyncs {
     }
 }
 
-struct FailingWrites {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingWrites {
     member: Slot,
     full: bool,
     permille: u64,
@@ -30,13 +33,16 @@ impl fmt::Display for FailingWrites {
     }
 }
 
-pub fn syncs(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(FailingSyncs { member: dice.index(members), permille: *dice.pick(&[100, 500, 1000]) })
+pub fn syncs(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::FailingSyncs(FailingSyncs {
+        member: dice.index(members),
+        permille: *dice.pick(&[100, 500, 1000]),
+    })
 }
 
-pub fn writes(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+pub fn writes(dice: &mut Dice, members: usize) -> Trouble {
     let (member, full) = (dice.index(members), dice.coin());
-    Box::new(FailingWrites { member, full, permille: *dice.pick(&[100, 500, 1000]) })
+    Trouble::FailingWrites(FailingWrites { member, full, permille: *dice.pick(&[100, 500, 1000]) })
 }
 
 /// Nothing fails any more.
@@ -47,9 +53,12 @@ pub fn mend(world: &mut World, member: Slot) {
     knobs.full = false;
 }
 
-impl Trouble for FailingSyncs {
+impl Kind for FailingSyncs {
     fn name(&self) -> &'static str {
         "failing syncs"
+    }
+    fn members(&self) -> Vec<Slot> {
+        vec![self.member]
     }
     fn begin(&self, world: &mut World) {
         world.disk_mut(self.member).knobs.sync_fails_permille = self.permille;
@@ -59,9 +68,12 @@ impl Trouble for FailingSyncs {
     }
 }
 
-impl Trouble for FailingWrites {
+impl Kind for FailingWrites {
     fn name(&self) -> &'static str {
         if self.full { "full disk" } else { "failing writes" }
+    }
+    fn members(&self) -> Vec<Slot> {
+        vec![self.member]
     }
     fn begin(&self, world: &mut World) {
         let knobs = &mut world.disk_mut(self.member).knobs;

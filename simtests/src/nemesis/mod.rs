@@ -15,22 +15,82 @@ pub use aimed::{Supervisor, Trap, Traps};
 
 use crate::cluster::Cluster;
 use detcd_runtime_sim::{Dice, Event, Slot, World};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One kind of trouble, with its particulars drawn.
-/// Shown, it tells the particulars without its name.
-pub trait Trouble: fmt::Display + Send {
+/// What every kind of trouble can do. Shown, it tells its particulars without its name.
+trait Kind: fmt::Display {
     fn name(&self) -> &'static str;
+    /// Whom it names.
+    fn members(&self) -> Vec<Slot>;
     fn begin(&self, world: &mut World);
     /// Takes back what `begin` did; nothing else.
     fn end(&self, world: &mut World);
 }
 
+/// One trouble, with its particulars drawn: plain data, so that a plan can be written down and made smaller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Trouble {
+    Crash(crash::Crash),
+    PowerLoss(power::PowerLoss),
+    Pause(pause::Pause),
+    Restart(restart::Restart),
+    Partition(partition::Partition),
+    Weather(weather::Burst),
+    SlowDisk(slow_disk::Slow),
+    StuckDisk(slow_disk::Stuck),
+    FailingSyncs(failing_disk::FailingSyncs),
+    FailingWrites(failing_disk::FailingWrites),
+}
+
+impl Trouble {
+    fn kind(&self) -> &dyn Kind {
+        match self {
+            Trouble::Crash(kind) => kind,
+            Trouble::PowerLoss(kind) => kind,
+            Trouble::Pause(kind) => kind,
+            Trouble::Restart(kind) => kind,
+            Trouble::Partition(kind) => kind,
+            Trouble::Weather(kind) => kind,
+            Trouble::SlowDisk(kind) => kind,
+            Trouble::StuckDisk(kind) => kind,
+            Trouble::FailingSyncs(kind) => kind,
+            Trouble::FailingWrites(kind) => kind,
+        }
+    }
+
+    /// The name under which it is counted.
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// Whom it names; a cluster without them cannot have this trouble.
+    pub fn members(&self) -> Vec<Slot> {
+        self.kind().members()
+    }
+
+    pub fn begin(&self, world: &mut World) {
+        self.kind().begin(world);
+    }
+
+    /// Takes back what `begin` did; nothing else.
+    pub fn end(&self, world: &mut World) {
+        self.kind().end(world);
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind().fmt(f)
+    }
+}
+
 /// Trouble from one time to another, in nanoseconds since the run began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strike {
     pub at_ns: u64,
     pub lasting_ns: u64,
-    pub trouble: Box<dyn Trouble>,
+    pub trouble: Trouble,
 }
 
 impl fmt::Display for Strike {
@@ -53,7 +113,7 @@ impl fmt::Display for Who<'_> {
 }
 
 /// How a kind of trouble is drawn for a cluster of so many members.
-type Draw = fn(&mut Dice, usize) -> Box<dyn Trouble>;
+type Draw = fn(&mut Dice, usize) -> Trouble;
 
 /// Every kind, and whether it makes sense for one member alone.
 const KINDS: [(Draw, bool); 16] = [

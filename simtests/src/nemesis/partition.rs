@@ -1,12 +1,21 @@
 //! Members cannot reach each other: in two camps, through one bridge only, or in one direction only.
-use super::{Trouble, some_of};
+use super::{Kind, Trouble, some_of};
 use detcd_runtime_sim::{Dice, Slot, World};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-struct Partition {
-    name: &'static str,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partition {
+    shape: Shape,
     /// Directed: from, to.
     cuts: Vec<(Slot, Slot)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Shape {
+    Halves,
+    Bridge,
+    OneWay,
 }
 
 impl fmt::Display for Partition {
@@ -21,24 +30,24 @@ impl fmt::Display for Partition {
 }
 
 /// Two camps that hear nothing of each other.
-pub fn halves(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+pub fn halves(dice: &mut Dice, members: usize) -> Trouble {
     let camp = some_of(dice, members);
     let cuts = pairs(members).filter(|(a, b)| camp.contains(a) != camp.contains(b)).collect();
-    Box::new(Partition { name: "partition", cuts })
+    Trouble::Partition(Partition { shape: Shape::Halves, cuts })
 }
 
 /// Two camps, and one member that hears both.
-pub fn bridge(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+pub fn bridge(dice: &mut Dice, members: usize) -> Trouble {
     let bridge = dice.index(members);
     let camp = some_of(dice, members);
     let cuts = pairs(members)
         .filter(|&(a, b)| a != bridge && b != bridge && camp.contains(&a) != camp.contains(&b))
         .collect();
-    Box::new(Partition { name: "partition with a bridge", cuts })
+    Trouble::Partition(Partition { shape: Shape::Bridge, cuts })
 }
 
 /// One member hears but is not heard, or the reverse, by some or all.
-pub fn one_way(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+pub fn one_way(dice: &mut Dice, members: usize) -> Trouble {
     let member = dice.index(members);
     let deaf = dice.coin();
     let others: Vec<Slot> = (0..members).filter(|&other| other != member).collect();
@@ -48,16 +57,23 @@ pub fn one_way(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
         .into_iter()
         .map(|i| if deaf { (others[i], member) } else { (member, others[i]) })
         .collect();
-    Box::new(Partition { name: "one-way cut", cuts })
+    Trouble::Partition(Partition { shape: Shape::OneWay, cuts })
 }
 
 fn pairs(members: usize) -> impl Iterator<Item = (Slot, Slot)> {
     (0..members).flat_map(move |a| (0..members).map(move |b| (a, b))).filter(|(a, b)| a != b)
 }
 
-impl Trouble for Partition {
+impl Kind for Partition {
     fn name(&self) -> &'static str {
-        self.name
+        match self.shape {
+            Shape::Halves => "partition",
+            Shape::Bridge => "partition with a bridge",
+            Shape::OneWay => "one-way cut",
+        }
+    }
+    fn members(&self) -> Vec<Slot> {
+        self.cuts.iter().flat_map(|&(from, to)| [from, to]).collect()
     }
     fn begin(&self, world: &mut World) {
         for &(from, to) in &self.cuts {

@@ -1,9 +1,11 @@
 //! A process stands still and goes on as if nothing had been: a long collection, a frozen virtual machine.
-use super::Trouble;
+use super::{Kind, Trouble};
 use detcd_runtime_sim::{Dice, Slot, World};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-struct Pause {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
     member: Slot,
 }
 
@@ -13,13 +15,16 @@ impl fmt::Display for Pause {
     }
 }
 
-pub fn one(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(Pause { member: dice.index(members) })
+pub fn one(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::Pause(Pause { member: dice.index(members) })
 }
 
-impl Trouble for Pause {
+impl Kind for Pause {
     fn name(&self) -> &'static str {
         "pause"
+    }
+    fn members(&self) -> Vec<Slot> {
+        vec![self.member]
     }
     fn begin(&self, world: &mut World) {
         world.pause(self.member);

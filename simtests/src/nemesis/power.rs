@@ -1,11 +1,20 @@
 //! Machines lose power: what was not synced is lost, torn or out of order.
-use super::{Trouble, Who, some_of, start_all};
+use super::{Kind, Trouble, Who, some_of, start_all};
 use detcd_runtime_sim::{Dice, Slot, World};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-struct PowerLoss {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PowerLoss {
     members: Vec<Slot>,
-    name: &'static str,
+    extent: Extent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Extent {
+    One,
+    Some,
+    All,
 }
 
 impl fmt::Display for PowerLoss {
@@ -14,21 +23,28 @@ impl fmt::Display for PowerLoss {
     }
 }
 
-pub fn one(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(PowerLoss { members: vec![dice.index(members)], name: "power loss of one" })
+pub fn one(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::PowerLoss(PowerLoss { members: vec![dice.index(members)], extent: Extent::One })
 }
 
-pub fn some(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(PowerLoss { members: some_of(dice, members), name: "power loss of some" })
+pub fn some(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::PowerLoss(PowerLoss { members: some_of(dice, members), extent: Extent::Some })
 }
 
-pub fn all(_: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(PowerLoss { members: (0..members).collect(), name: "power loss of all" })
+pub fn all(_: &mut Dice, members: usize) -> Trouble {
+    Trouble::PowerLoss(PowerLoss { members: (0..members).collect(), extent: Extent::All })
 }
 
-impl Trouble for PowerLoss {
+impl Kind for PowerLoss {
     fn name(&self) -> &'static str {
-        self.name
+        match self.extent {
+            Extent::One => "power loss of one",
+            Extent::Some => "power loss of some",
+            Extent::All => "power loss of all",
+        }
+    }
+    fn members(&self) -> Vec<Slot> {
+        self.members.clone()
     }
     fn begin(&self, world: &mut World) {
         for &member in &self.members {

@@ -1,9 +1,11 @@
 //! An operator restarts members, one or one after the other: each is asked to end, and killed if it does not.
-use super::{Trouble, Who};
+use super::{Kind, Trouble, Who};
 use detcd_runtime_sim::{Dice, Slot, World};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-struct Restart {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
     members: Vec<Slot>,
     /// From one member to the next, in nanoseconds.
     pause_ns: u64,
@@ -17,21 +19,24 @@ impl fmt::Display for Restart {
     }
 }
 
-pub fn one(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+pub fn one(dice: &mut Dice, members: usize) -> Trouble {
     let members = vec![dice.index(members)];
-    Box::new(Restart { members, pause_ns: 0, patience_ns: dice.between(1, 500) * 1_000_000 })
+    Trouble::Restart(Restart { members, pause_ns: 0, patience_ns: dice.between(1, 500) * 1_000_000 })
 }
 
-pub fn rolling(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
+pub fn rolling(dice: &mut Dice, members: usize) -> Trouble {
     let first = dice.index(members);
     let members = (0..members).map(|i| (first + i) % members).collect();
     let (pause, patience) = (dice.between(1, 600), dice.between(1, 500));
-    Box::new(Restart { members, pause_ns: pause * 1_000_000, patience_ns: patience * 1_000_000 })
+    Trouble::Restart(Restart { members, pause_ns: pause * 1_000_000, patience_ns: patience * 1_000_000 })
 }
 
-impl Trouble for Restart {
+impl Kind for Restart {
     fn name(&self) -> &'static str {
         if self.members.len() == 1 { "restart" } else { "rolling restart" }
+    }
+    fn members(&self) -> Vec<Slot> {
+        self.members.clone()
     }
     fn begin(&self, world: &mut World) {
         for (i, &member) in self.members.iter().enumerate() {

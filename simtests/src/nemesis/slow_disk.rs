@@ -1,9 +1,11 @@
 //! A disk takes long, or stands still for a while and then goes on.
-use super::Trouble;
+use super::{Kind, Trouble};
 use detcd_runtime_sim::{Dice, Slot, World};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-struct Slow {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slow {
     member: Slot,
     slowness: u64,
 }
@@ -14,7 +16,8 @@ impl fmt::Display for Slow {
     }
 }
 
-struct Stuck {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stuck {
     member: Slot,
     for_ns: u64,
 }
@@ -25,12 +28,12 @@ impl fmt::Display for Stuck {
     }
 }
 
-pub fn slow(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(Slow { member: dice.index(members), slowness: *dice.pick(&[5, 30, 200]) })
+pub fn slow(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::SlowDisk(Slow { member: dice.index(members), slowness: *dice.pick(&[5, 30, 200]) })
 }
 
-pub fn stuck(dice: &mut Dice, members: usize) -> Box<dyn Trouble> {
-    Box::new(Stuck { member: dice.index(members), for_ns: dice.between(10, 1_500) * 1_000_000 })
+pub fn stuck(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::StuckDisk(Stuck { member: dice.index(members), for_ns: dice.between(10, 1_500) * 1_000_000 })
 }
 
 /// As fast as it was.
@@ -40,9 +43,12 @@ pub fn mend(world: &mut World, member: Slot) {
     knobs.stuck_until_ns = 0;
 }
 
-impl Trouble for Slow {
+impl Kind for Slow {
     fn name(&self) -> &'static str {
         "slow disk"
+    }
+    fn members(&self) -> Vec<Slot> {
+        vec![self.member]
     }
     fn begin(&self, world: &mut World) {
         world.disk_mut(self.member).knobs.slowness = self.slowness;
@@ -52,9 +58,12 @@ impl Trouble for Slow {
     }
 }
 
-impl Trouble for Stuck {
+impl Kind for Stuck {
     fn name(&self) -> &'static str {
         "stuck disk"
+    }
+    fn members(&self) -> Vec<Slot> {
+        vec![self.member]
     }
     fn begin(&self, world: &mut World) {
         let until = world.now() + self.for_ns;

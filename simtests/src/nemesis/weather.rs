@@ -1,9 +1,11 @@
 //! The network loses, repeats and delays more than usual, everywhere and for a while.
-use super::Trouble;
-use detcd_runtime_sim::{Dice, Latency, World, links::Weather};
+use super::{Kind, Trouble};
+use detcd_runtime_sim::{Dice, Latency, Slot, World, links::Weather};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-struct Burst {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Burst {
     weather: Weather,
 }
 
@@ -13,7 +15,7 @@ impl fmt::Display for Burst {
     }
 }
 
-pub fn burst(dice: &mut Dice, _: usize) -> Box<dyn Trouble> {
+pub fn burst(dice: &mut Dice, _: usize) -> Trouble {
     let weather = Weather {
         latency: *dice.pick(&[
             Latency::new(100, 1_000, 100, 50_000),
@@ -24,12 +26,15 @@ pub fn burst(dice: &mut Dice, _: usize) -> Box<dyn Trouble> {
         repeat_permille: *dice.pick(&[0, 100, 400]),
         in_order: dice.permille(300),
     };
-    Box::new(Burst { weather })
+    Trouble::Weather(Burst { weather })
 }
 
-impl Trouble for Burst {
+impl Kind for Burst {
     fn name(&self) -> &'static str {
         "bad weather"
+    }
+    fn members(&self) -> Vec<Slot> {
+        Vec::new()
     }
     fn begin(&self, world: &mut World) {
         world.links.set_weather(self.weather);

@@ -4,10 +4,11 @@ use detcd_jepsen_like::history::{
     TxnRequest,
 };
 use detcd_runtime_sim::Dice;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How often each kind of operation is drawn.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mix {
     pub put: u64,
     pub get: u64,
