@@ -11,5 +11,6 @@ pub mod nemesis;
 pub mod plan;
 pub mod probes;
 pub mod report;
+pub mod shrink;
 pub mod story;
 pub mod workload;

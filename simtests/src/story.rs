@@ -79,6 +79,8 @@ pub struct Outcome {
     pub stats: Stats,
     /// Requests that were answered as wished.
     pub acked: u64,
+    /// When the judge spoke, if one did while it ran; in simulated nanoseconds.
+    pub failed_ns: Option<u64>,
     /// The transcript's text, if it was kept.
     pub text: Option<String>,
 }
@@ -167,6 +169,7 @@ fn broken(seed: u64, why: String) -> Outcome {
         counts: BTreeMap::new(),
         stats: Stats::default(),
         acked: 0,
+        failed_ns: None,
         text: None,
     }
 }
@@ -261,6 +264,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
             counts: world.counts().clone(),
             stats: Stats::default(),
             acked,
+            failed_ns: world.troubles().first().map(|trouble| trouble.at),
             text: world.take_text(),
         }
     });

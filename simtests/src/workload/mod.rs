@@ -51,6 +51,23 @@ impl fmt::Display for Mix {
 }
 
 impl Mix {
+    /// The plainest work there is.
+    pub fn only_puts_and_gets(&self) -> Mix {
+        Mix {
+            put: self.put.max(1),
+            get: self.get.max(1),
+            serializable_get: 0,
+            range: 0,
+            delete: 0,
+            delete_range: 0,
+            compare_and_put: 0,
+            transfer: 0,
+            old_get: 0,
+            compact: 0,
+            lease: 0,
+        }
+    }
+
     /// Leaves some kinds out and weighs the others anew: a run that does one thing a lot finds what a balanced one
     /// does not.
     pub fn draw(dice: &mut Dice) -> Mix {
