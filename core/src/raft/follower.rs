@@ -71,6 +71,9 @@ impl Raft {
             });
         }
         let last_new = index + entries.len() as u64;
+        if self.settings.plants.has(Plant::TruncateAlways) {
+            self.cut_back(index);
+        }
         self.store(entries);
         self.commit_to(commit.min(last_new).min(self.log.last_index()));
         self.match_up_to(last_new, last_new);
@@ -92,14 +95,18 @@ impl Raft {
                         continue;
                     }
                     assert!(entry.index > self.commit, "a committed entry conflicts with the leader's");
-                    self.log.truncate(entry.index - 1);
-                    self.durability.truncated(entry.index - 1);
+                    self.cut_back(entry.index - 1);
                     self.log.append(entry);
                 }
                 None => self.log.append(entry),
             }
         }
         self.commit_to(self.log.proven_commit());
+    }
+
+    fn cut_back(&mut self, last_kept: u64) {
+        self.log.truncate(last_kept);
+        self.durability.truncated(last_kept);
     }
 
     /// The log equals the leader's up to `matched`, and it wants to hear about `owed`.
@@ -135,7 +142,11 @@ impl Raft {
         } else {
             self.durability.durable()
         };
-        let index = follower.matched.min(durable);
+        let index = if self.settings.plants.has(Plant::AckBeyondMatch) {
+            durable
+        } else {
+            follower.matched.min(durable)
+        };
         let answers = follower.owed.is_some_and(|owed| index >= owed);
         let forward = core::mem::take(&mut follower.forward);
         if answers || index > follower.acked {

@@ -191,7 +191,7 @@ impl Raft {
 
     /// Takes a message from `from`.
     pub fn step(&mut self, now: Moment, from: MemberId, m: Message) {
-        if m.to != self.id.0 {
+        if m.to != self.id.0 && !self.settings.plants.has(Plant::AcceptForeignMemberMsg) {
             return self.refuse(from, "it is addressed to another member");
         }
         let Ok(kind) = MessageType::try_from(m.r#type) else {
@@ -236,7 +236,9 @@ impl Raft {
                 T::MsgHeartbeat | T::MsgApp => self.send(message::to(T::MsgAppResp, from)),
                 // A candidate of the past must catch up, or its campaigns stay behind ours for ever. Raft 5.1.
                 T::MsgVote => self.refuse_candidate(from, T::MsgVoteResp),
-                T::MsgPreVote => self.refuse_candidate(from, T::MsgPreVoteResp),
+                T::MsgPreVote if !self.settings.plants.has(Plant::PrevoteLocalTerm) => {
+                    self.refuse_candidate(from, T::MsgPreVoteResp);
+                }
                 _ => {}
             }
             return false;
@@ -409,17 +411,25 @@ impl Raft {
         let upto = self.log.conf_change_after(self.handed).map_or(ready, |change| change.min(ready));
         let entries = self.log.slice(self.handed + 1, upto, max_bytes as u64);
         if let Some(last) = entries.last() {
-            self.handed = last.index;
+            let skips = self.settings.plants.has(Plant::PaginationLosesCommits);
+            self.handed = if skips { upto } else { last.index };
             self.conf_change_open = last.r#type != EntryType::EntryNormal as i32;
         }
         entries
     }
 
     fn ready_to_apply(&self) -> u64 {
-        if self.settings.plants.has(Plant::LeaderAckBeforeSync) && self.is_leader() {
+        if self.skips_its_disk() && self.is_leader() {
             return self.commit;
         }
         self.commit.min(self.durability.durable())
+    }
+
+    /// Only with a planted bug: the leader's own log counts before it is on disk.
+    fn skips_its_disk(&self) -> bool {
+        let plants = self.settings.plants;
+        plants.has(Plant::LeaderAckBeforeSync)
+            || (plants.has(Plant::SingleVoterReplyFirst) && self.membership.is_sole_voter(self.id))
     }
 
     /// Answers to `read_index`: the context, and the index to apply before reading.

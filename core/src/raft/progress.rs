@@ -3,7 +3,7 @@
 //! Probe until a place is found where both logs agree: one message at a time. Then replicate: send ahead without
 //! waiting, up to a window. A member that lacks what this leader no longer holds waits for a snapshot.
 use super::{Log, message};
-use crate::MemberId;
+use crate::{MemberId, Plant, Plants};
 use alloc::collections::VecDeque;
 use detcd_proto::raftpb::{Message, MessageType};
 
@@ -114,9 +114,10 @@ impl Progress {
     }
 
     /// It lives: a lost message must not keep it waiting for ever.
-    pub fn answered_heartbeat(&mut self, last_index: u64) {
-        self.active = true;
-        if let Mode::Probe { waiting } = &mut self.mode {
+    pub fn answered_heartbeat(&mut self, last_index: u64, plants: Plants) {
+        if let Mode::Probe { waiting } = &mut self.mode
+            && !plants.has(Plant::ProbeNeverResumes)
+        {
             *waiting = false;
         }
         if self.matched < last_index {
