@@ -208,7 +208,7 @@ impl Raft {
             let Role::Leader(leader) = &self.role else { return };
             let Some(progress) = leader.progress.get(member) else { continue };
             let known =
-                if self.settings.plants.has(Plant::CommitNotClamped) { u64::MAX } else { progress.matched };
+                if self.settings.plants.has(Plant::CommitNotClamped) { u64::MAX } else { progress.acked };
             let commit = self.commit.min(known);
             let context = context.clone();
             self.send(Message { commit, context, ..message::to(MessageType::MsgHeartbeat, *member) });

@@ -124,8 +124,22 @@ fn a_hint_never_leads_below_what_is_known_to_match() {
     scene.feed();
     scene.peer.lost();
     assert_eq!(scene.feed(), "4+2 c0");
-    scene.peer.rejected(4, 0);
+    scene.peer.rejected(3, 0);
     assert_eq!(scene.peer.next, 5);
+}
+
+#[test]
+fn who_refuses_what_it_acknowledged_is_known_to_hold_nothing() {
+    let mut scene = scene(9);
+    scene.feed();
+    scene.peer.acknowledged(9);
+    scene.peer.lost();
+    assert_eq!(scene.feed(), "9+0 c0");
+    scene.peer.rejected(9, 4);
+    assert_eq!((scene.peer.matched, scene.peer.acked, scene.peer.next), (0, 9, 5));
+    assert_eq!(scene.feed(), "4+2 c0");
+    scene.peer.acknowledged(6);
+    assert_eq!((scene.peer.matched, scene.peer.mode), (6, Mode::Replicate));
 }
 
 #[test]
