@@ -38,6 +38,12 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// Most append messages on their way to one peer.
     pub max_inflight_messages: usize,
+    /// A leader with this many bytes of entries waiting for a quorum takes no more: a cluster without a quorum must not
+    /// fill its memory.
+    pub max_uncommitted_bytes: u64,
+    /// About as many bytes of entries are applied in one turn; at least 1. What is left is applied in the next, which
+    /// follows at once.
+    pub max_apply_bytes: usize,
     /// How often an idle watcher that asked for it is told how far the store is; at least 100 ms.
     pub watch_progress_interval: Span,
     pub plants: Plants,
@@ -59,6 +65,8 @@ impl Config {
             segment_bytes: 64_000_000,
             max_message_bytes: 512 * 1024,
             max_inflight_messages: 512,
+            max_uncommitted_bytes: 1 << 30,
+            max_apply_bytes: 16 << 20,
             watch_progress_interval: Span::secs(600),
             plants: Plants::NONE,
         }

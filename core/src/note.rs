@@ -50,10 +50,14 @@ pub enum Note {
         peer: MemberId,
         next: u64,
     },
-    /// What was committed is not in this member's log: its disk lost synced data.
+    /// What was committed is not in this member's log: its disk lost synced data. It will not vote until it has it again.
     LogTailLost {
         commit: u64,
         last_index: u64,
+    },
+    /// The leader has sent what was lost, and it is on the disk.
+    LogTailFound {
+        commit: u64,
     },
     TransferStarted {
         to: MemberId,
@@ -117,6 +121,7 @@ impl fmt::Display for Note {
             Note::LogTailLost { commit, last_index } => {
                 write!(f, "the log ends before the commit index commit={commit} last-index={last_index}")
             }
+            Note::LogTailFound { commit } => write!(f, "the log is whole again up to commit={commit}"),
             Note::TransferStarted { to } => write!(f, "leadership transfer started to={to}"),
             Note::TransferAborted { to } => write!(f, "leadership transfer aborted to={to}"),
             Note::MemberApplied { member, name } => write!(f, "member applied id={member} name={name}"),

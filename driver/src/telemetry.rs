@@ -17,6 +17,7 @@ fn level(note: &Note) -> Level {
         | Note::TransferStarted { .. }
         | Note::MembershipChanged { .. }
         | Note::MemberApplied { .. }
+        | Note::LogTailFound { .. }
         | Note::ClusterVersion { .. } => Level::Info,
         Note::QuorumLost { .. }
         | Note::DiskStuck { .. }

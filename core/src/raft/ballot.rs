@@ -1,6 +1,6 @@
 //! The term a member lives in and the vote it gave there: the two things it must never forget.
 use super::{Raft, message};
-use crate::{MemberId, Moment, Note};
+use crate::{MemberId, Moment, Note, Plant};
 use detcd_proto::raftpb::{Message, MessageType};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,14 +22,17 @@ impl Raft {
             Some(vote) => vote == candidate,
             None => self.leader.is_none(),
         };
+        let plants = self.settings.plants;
         let may = free || (pre && m.term > self.ballot.term);
-        if may && self.log.is_behind_or_equal(m.index, m.log_term) {
+        let is_up_to_date = self.log.is_behind_or_equal(m.index, m.log_term);
+        if may && self.lost == 0 && (is_up_to_date || plants.has(Plant::NoUptodateCheck)) {
             if !pre {
                 self.ballot.vote = Some(candidate);
                 self.restart_election_timer(now);
             }
             // A pre-vote is granted for the term it asks about, which is not ours.
-            self.send(Message { term: m.term, ..message::to(answer, candidate) });
+            let term = if plants.has(Plant::PrevoteLocalTerm) { self.ballot.term } else { m.term };
+            self.send(Message { term, ..message::to(answer, candidate) });
         } else {
             self.refuse_candidate(candidate, answer);
         }

@@ -1,6 +1,6 @@
 //! Standing for election: first the question whether it would be won (PreVote), then the election.
 use super::{Ballot, Raft, Role, message, quorum::Verdict};
-use crate::{MemberId, Moment, Note};
+use crate::{MemberId, Moment, Note, Plant};
 use alloc::collections::BTreeMap;
 use bytes::Bytes;
 use detcd_proto::raftpb::{Message, MessageType};
@@ -77,7 +77,10 @@ impl Raft {
         let pre = kind == MessageType::MsgPreVoteResp;
         let mine = match &self.role {
             // Consent names the term it is for; a refusal comes in the voter's own.
-            Role::PreCandidate(_) => pre && (m.reject || m.term == self.ballot.term + 1),
+            Role::PreCandidate(_) => {
+                let local = self.settings.plants.has(Plant::PrevoteLocalTerm);
+                pre && (m.reject || m.term == self.ballot.term + u64::from(!local))
+            }
             Role::Candidate(_) => !pre,
             Role::Follower(_) | Role::Leader(_) => false,
         };
@@ -96,6 +99,13 @@ impl Raft {
 
     fn count_vote(&mut self, now: Moment, voter: MemberId, granted: bool) {
         let (Role::PreCandidate(candidate) | Role::Candidate(candidate)) = &mut self.role else { return };
+        let mut voter = voter;
+        if self.settings.plants.has(Plant::DupVotes) && voter != self.id {
+            // Its second answer stands for somebody who has not answered.
+            let counted = |member: &MemberId| candidate.votes.contains_key(member);
+            let silent = self.membership.all_voters().into_iter().find(|member| !counted(member));
+            voter = silent.filter(|_| counted(&voter)).unwrap_or(voter);
+        }
         candidate.votes.entry(voter).or_insert(granted);
         let votes = &candidate.votes;
         match self.membership.tally(|member| votes.get(&member).copied()) {

@@ -4,7 +4,7 @@
 //! that this member led when that round was opened, hence for every earlier question too; it proves nothing for later
 //! ones. All questions of a turn share a round.
 use super::{Raft, Role, message};
-use crate::{MemberId, Plant, Refusal};
+use crate::{MemberId, Plant, Plants, Refusal};
 use alloc::{collections::VecDeque, vec::Vec};
 use bytes::Bytes;
 use detcd_proto::raftpb::{Message, MessageType};
@@ -42,9 +42,14 @@ impl Confirm {
         round <= self.opened
     }
 
-    fn open(&mut self, index: u64) -> u64 {
-        self.opened += 1;
+    fn open(&mut self, index: u64, plants: Plants) -> u64 {
         let askers = core::mem::take(&mut self.waiting);
+        if let Some(round) = self.rounds.back_mut().filter(|_| plants.has(Plant::ReadIndexCtxReuse)) {
+            round.askers.extend(askers);
+            round.index = index;
+            return round.number;
+        }
+        self.opened += 1;
         self.rounds.push_back(Round { number: self.opened, index, askers });
         self.opened
     }
@@ -87,11 +92,18 @@ impl Raft {
     /// term is committed the leader does not know the commit index, so they wait.
     pub(super) fn settle_reads(&mut self) {
         let Role::Leader(leader) = &mut self.role else { return };
-        if self.commit < leader.first_index {
+        let plants = self.settings.plants;
+        if self.commit < leader.first_index && !plants.has(Plant::ReadIndexBeforeTermCommit) {
+            return;
+        }
+        if plants.has(Plant::LeaseReadNoDriftBound) {
+            for asker in core::mem::take(&mut leader.confirm.waiting) {
+                self.answer(asker, self.commit);
+            }
             return;
         }
         if !leader.confirm.waiting.is_empty() {
-            let round = leader.confirm.open(self.commit);
+            let round = leader.confirm.open(self.commit, plants);
             let voters = self.membership.all_voters();
             self.send_heartbeats(&voters, Some(message::round_context(self.ballot.term, round)));
         }

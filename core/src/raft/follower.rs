@@ -71,6 +71,9 @@ impl Raft {
             });
         }
         let last_new = index + entries.len() as u64;
+        if self.settings.plants.has(Plant::TruncateAlways) {
+            self.cut_back(index);
+        }
         self.store(entries);
         self.commit_to(commit.min(last_new).min(self.log.last_index()));
         self.match_up_to(last_new, last_new);
@@ -92,14 +95,18 @@ impl Raft {
                         continue;
                     }
                     assert!(entry.index > self.commit, "a committed entry conflicts with the leader's");
-                    self.log.truncate(entry.index - 1);
-                    self.durability.truncated(entry.index - 1);
+                    self.cut_back(entry.index - 1);
                     self.log.append(entry);
                 }
                 None => self.log.append(entry),
             }
         }
         self.commit_to(self.log.proven_commit());
+    }
+
+    fn cut_back(&mut self, last_kept: u64) {
+        self.log.truncate(last_kept);
+        self.durability.truncated(last_kept);
     }
 
     /// The log equals the leader's up to `matched`, and it wants to hear about `owed`.
@@ -116,15 +123,35 @@ impl Raft {
 
     pub(super) fn take_heartbeat(&mut self, from: MemberId, m: Message) {
         // The leader limits it to what this member has acknowledged to it in this term, so it matches.
-        let last = self.log.last_index();
-        if m.commit > last {
-            self.notes.push(Note::LogTailLost { commit: m.commit, last_index: last });
+        if m.commit <= self.log.last_index() {
+            self.commit_to(m.commit);
+        } else {
+            self.miss_tail(m.commit);
         }
-        self.commit_to(m.commit.min(last));
         self.send(Message { context: m.context, ..message::to(MessageType::MsgHeartbeatResp, from) });
     }
 
+    /// What this member once knew to be committed, or the leader knows it to have acknowledged, must be in its log.
+    pub(super) fn miss_tail(&mut self, commit: u64) {
+        let last_index = self.log.last_index();
+        if commit > last_index && commit > self.lost {
+            self.notes.push(Note::LogTailLost { commit, last_index });
+            if !self.settings.plants.has(Plant::LostTailStillVotes) {
+                self.lost = commit;
+            }
+        }
+    }
+
+    /// The leader has sent again what was lost, and more may be believed of this member.
+    fn find_tail(&mut self) {
+        if self.lost > 0 && self.lost <= self.commit.min(self.durability.durable()) {
+            self.notes.push(Note::LogTailFound { commit: self.lost });
+            self.lost = 0;
+        }
+    }
+
     pub(super) fn settle_follower(&mut self) {
+        self.find_tail();
         let Role::Follower(follower) = &mut self.role else { return };
         let Some(leader) = self.leader else {
             follower.forward.clear();
@@ -135,7 +162,11 @@ impl Raft {
         } else {
             self.durability.durable()
         };
-        let index = follower.matched.min(durable);
+        let index = if self.settings.plants.has(Plant::AckBeyondMatch) {
+            durable
+        } else {
+            follower.matched.min(durable)
+        };
         let answers = follower.owed.is_some_and(|owed| index >= owed);
         let forward = core::mem::take(&mut follower.forward);
         if answers || index > follower.acked {

@@ -3,7 +3,7 @@
 use super::candidate::Campaign;
 use super::progress::Progress;
 use super::{Raft, Role, message};
-use crate::{MemberId, Moment, Note, Refusal};
+use crate::{MemberId, Moment, Note, Plant, Refusal, Span};
 use detcd_proto::raftpb::MessageType;
 
 #[derive(Debug)]
@@ -29,7 +29,12 @@ impl Raft {
         self.abort_transfer();
         let last = self.log.last_index();
         if let Role::Leader(leader) = &mut self.role {
-            let deadline = now + self.settings.election_timeout;
+            let patience = if self.settings.plants.has(Plant::TransferNeverAborts) {
+                Span(u64::MAX)
+            } else {
+                self.settings.election_timeout
+            };
+            let deadline = now + patience;
             leader.handover = Some(Handover { to, deadline, told: false });
         }
         self.notes.push(Note::TransferStarted { to });

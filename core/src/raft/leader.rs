@@ -74,7 +74,9 @@ impl Raft {
     /// A proposal has reached the leader.
     pub(super) fn propose_here(&mut self, _now: Moment, entry: Entry) -> Result<(), Refusal> {
         let Role::Leader(leader) = &self.role else { return Err(Refusal::NoLeader) };
-        let waiting = self.log.cost_between(self.commit, self.log.last_index());
+        let leaks = self.settings.plants.has(Plant::UncommittedSizeLeak);
+        let committed = if leaks { leader.first_index } else { self.commit };
+        let waiting = self.log.cost_between(committed, self.log.last_index());
         let bytes = entry.data.as_ref().map_or(0, |data| data.len() as u64);
         let too_much = waiting > 0 && bytes > 0 && waiting + bytes > self.settings.max_uncommitted_bytes;
         if leader.handover.is_some() || too_much || !self.membership.contains(self.id) {
@@ -126,7 +128,7 @@ impl Raft {
     }
 
     pub(super) fn membership_changed(&mut self, now: Moment) {
-        let last = self.log.last_index();
+        let (last, plants) = (self.log.last_index(), self.settings.plants);
         let votes = self.may_campaign();
         match &mut self.role {
             Role::Leader(leader) => {
@@ -134,9 +136,12 @@ impl Raft {
                 leader.progress.retain(|member, _| membership.contains(*member));
                 for member in membership.all().into_iter().filter(|member| *member != id) {
                     // A new member had no chance to be heard yet: the next quorum check must not miss it.
-                    leader.progress.entry(member).or_insert_with(|| Progress::new(last, true));
+                    let active = !plants.has(Plant::RecentActiveUnset);
+                    leader.progress.entry(member).or_insert_with(|| Progress::new(last, active));
                 }
-                if leader.handover.as_ref().is_some_and(|handover| !membership.is_voter(handover.to)) {
+                let lost_heir =
+                    leader.handover.as_ref().is_some_and(|handover| !membership.is_voter(handover.to));
+                if lost_heir && !plants.has(Plant::TransferNeverAborts) {
                     self.abort_transfer();
                 }
             }
@@ -156,7 +161,8 @@ impl Raft {
             let patience = self.settings.election_timeout.times(2);
             let is_stuck = self.durability.writing_since().is_some_and(|since| now - since >= patience);
             let others_suffice = self.membership.has_quorum(active);
-            if !self.membership.has_quorum(|member| member == self.id || active(member)) {
+            let hears_quorum = self.membership.has_quorum(|member| member == self.id || active(member));
+            if !hears_quorum && !self.settings.plants.has(Plant::NoCheckQuorumAsym) {
                 self.notes.push(Note::QuorumLost { term: self.ballot.term });
                 return self.become_follower(now, self.ballot.term, None);
             }
@@ -201,18 +207,20 @@ impl Raft {
         for member in to {
             let Role::Leader(leader) = &self.role else { return };
             let Some(progress) = leader.progress.get(member) else { continue };
-            let commit = progress.matched.min(self.commit);
+            let known =
+                if self.settings.plants.has(Plant::CommitNotClamped) { u64::MAX } else { progress.acked };
+            let commit = self.commit.min(known);
             let context = context.clone();
             self.send(Message { commit, context, ..message::to(MessageType::MsgHeartbeat, *member) });
         }
     }
 
     pub(super) fn take_append_answer(&mut self, now: Moment, from: MemberId, m: &Message) {
-        let last = self.log.last_index();
+        let (last, plants) = (self.log.last_index(), self.settings.plants);
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.progress.get_mut(&from) else { return };
         progress.active = true;
-        if m.reject {
+        if m.reject && !plants.has(Plant::NackAsAck) {
             // A hint without a term lies below that member's base.
             let try_at = if m.log_term > 0 {
                 self.log.last_possible_match(m.reject_hint, m.log_term).0
@@ -229,10 +237,11 @@ impl Raft {
     }
 
     pub(super) fn take_heartbeat_answer(&mut self, from: MemberId, m: &Message) {
-        let last = self.log.last_index();
+        let (last, plants) = (self.log.last_index(), self.settings.plants);
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.progress.get_mut(&from) else { return };
-        progress.answered_heartbeat(last);
+        progress.active |= !plants.has(Plant::RecentActiveUnset);
+        progress.answered_heartbeat(last, plants);
         let round = m.context.as_ref().and_then(|context| message::round_of(context, self.ballot.term));
         if let Some(round) = round.filter(|round| leader.confirm.was_opened(*round)) {
             progress.confirmed_round = progress.confirmed_round.max(round);
@@ -251,11 +260,7 @@ impl Raft {
     fn advance_commit(&mut self) {
         let plants = self.settings.plants;
         let Role::Leader(leader) = &self.role else { return };
-        let own = if plants.has(Plant::LeaderAckBeforeSync) {
-            self.log.last_index()
-        } else {
-            self.durability.durable()
-        };
+        let own = if self.skips_its_disk() { self.log.last_index() } else { self.durability.durable() };
         let reached = if plants.has(Plant::CommitWithoutMajority) {
             own
         } else {
@@ -267,7 +272,8 @@ impl Raft {
                 }
             })
         };
-        if reached > self.commit && self.log.term(reached) == Some(self.ballot.term) {
+        let is_of_this_term = self.log.term(reached) == Some(self.ballot.term);
+        if reached > self.commit && (is_of_this_term || plants.has(Plant::CommitOldTerm)) {
             self.commit = reached;
         }
     }

@@ -96,6 +96,9 @@ pub struct Raft {
     log: Log,
     /// Known to be committed.
     commit: u64,
+    /// Was known to be committed before the disk lost it, or 0. Until the log is whole again up to here, this member
+    /// must not vote: with its vote, a majority could be found that has forgotten what a majority had.
+    lost: u64,
     /// Handed out to be applied.
     handed: u64,
     /// The last entry handed out changes the membership, and `apply_conf_change` has not been called for it.
@@ -121,10 +124,6 @@ impl Raft {
         let log = Log::new(setup.base, setup.entries);
         let hard_state = setup.hard_state;
         let recovered = Ballot { term: hard_state.term, vote: some_member(hard_state.vote) };
-        let mut notes = Vec::new();
-        if hard_state.commit > log.last_index() {
-            notes.push(Note::LogTailLost { commit: hard_state.commit, last_index: log.last_index() });
-        }
         let commit = hard_state.commit.min(log.last_index()).max(setup.base.0).max(setup.applied);
         let mut raft = Raft {
             id: setup.id,
@@ -143,6 +142,7 @@ impl Raft {
             ballot: recovered,
             durability: Durability::recovered(setup.plants, log.last_index(), recovered, hard_state.commit),
             commit,
+            lost: 0,
             handed: setup.applied,
             conf_change_open: false,
             membership: Membership::of(&setup.conf_state),
@@ -154,9 +154,10 @@ impl Raft {
             unsettled: false,
             outbox: Vec::new(),
             reads: Vec::new(),
-            notes,
+            notes: Vec::new(),
             log,
         };
+        raft.miss_tail(hard_state.commit);
         assert!(setup.applied <= raft.log.last_index(), "the state is ahead of the log");
         if raft.log.last_term() > recovered.term {
             // A torn write kept entries of a new term and lost the term behind them; nothing was promised in it.
@@ -191,7 +192,7 @@ impl Raft {
 
     /// Takes a message from `from`.
     pub fn step(&mut self, now: Moment, from: MemberId, m: Message) {
-        if m.to != self.id.0 {
+        if m.to != self.id.0 && !self.settings.plants.has(Plant::AcceptForeignMemberMsg) {
             return self.refuse(from, "it is addressed to another member");
         }
         let Ok(kind) = MessageType::try_from(m.r#type) else {
@@ -236,7 +237,9 @@ impl Raft {
                 T::MsgHeartbeat | T::MsgApp => self.send(message::to(T::MsgAppResp, from)),
                 // A candidate of the past must catch up, or its campaigns stay behind ours for ever. Raft 5.1.
                 T::MsgVote => self.refuse_candidate(from, T::MsgVoteResp),
-                T::MsgPreVote => self.refuse_candidate(from, T::MsgPreVoteResp),
+                T::MsgPreVote if !self.settings.plants.has(Plant::PrevoteLocalTerm) => {
+                    self.refuse_candidate(from, T::MsgPreVoteResp);
+                }
                 _ => {}
             }
             return false;
@@ -385,8 +388,9 @@ impl Raft {
 
     /// The next write, if none is under way and there is something to write.
     pub fn take_write(&mut self) -> Option<Write> {
-        // Never a commit index that this very write does not carry the log for.
-        let commit = self.commit.min(self.log.last_index());
+        // Never a commit index that this very write does not carry the log for, unless the log has lost it: another
+        // boot must know of that too.
+        let commit = self.commit.min(self.log.last_index()).max(self.lost);
         self.durability.take_write(self.settled, &self.log, self.ballot, commit)
     }
 
@@ -409,17 +413,25 @@ impl Raft {
         let upto = self.log.conf_change_after(self.handed).map_or(ready, |change| change.min(ready));
         let entries = self.log.slice(self.handed + 1, upto, max_bytes as u64);
         if let Some(last) = entries.last() {
-            self.handed = last.index;
+            let skips = self.settings.plants.has(Plant::PaginationLosesCommits);
+            self.handed = if skips { upto } else { last.index };
             self.conf_change_open = last.r#type != EntryType::EntryNormal as i32;
         }
         entries
     }
 
     fn ready_to_apply(&self) -> u64 {
-        if self.settings.plants.has(Plant::LeaderAckBeforeSync) && self.is_leader() {
+        if self.skips_its_disk() && self.is_leader() {
             return self.commit;
         }
         self.commit.min(self.durability.durable())
+    }
+
+    /// Only with a planted bug: the leader's own log counts before it is on disk.
+    fn skips_its_disk(&self) -> bool {
+        let plants = self.settings.plants;
+        plants.has(Plant::LeaderAckBeforeSync)
+            || (plants.has(Plant::SingleVoterReplyFirst) && self.membership.is_sole_voter(self.id))
     }
 
     /// Answers to `read_index`: the context, and the index to apply before reading.
@@ -499,7 +511,7 @@ impl Raft {
     }
 
     fn may_campaign(&self) -> bool {
-        self.membership.is_voter(self.id)
+        self.membership.is_voter(self.id) && self.lost == 0
     }
 
     /// Alone among voters, and the log holds no committed change that says otherwise: no need to wait for anybody.
@@ -507,6 +519,7 @@ impl Raft {
         matches!(self.role, Role::Follower(_))
             && self.leader.is_none()
             && self.membership.is_sole_voter(self.id)
+            && self.lost == 0
             && !self.has_unapplied_conf_change()
             && self.durability.ballot_is_durable(self.ballot)
     }

@@ -3,7 +3,7 @@
 //! Probe until a place is found where both logs agree: one message at a time. Then replicate: send ahead without
 //! waiting, up to a window. A member that lacks what this leader no longer holds waits for a snapshot.
 use super::{Log, message};
-use crate::MemberId;
+use crate::{MemberId, Plant, Plants};
 use alloc::collections::VecDeque;
 use detcd_proto::raftpb::{Message, MessageType};
 
@@ -11,6 +11,8 @@ use detcd_proto::raftpb::{Message, MessageType};
 pub struct Progress {
     /// Known to be durable there, and equal to ours.
     pub matched: u64,
+    /// The most it ever acknowledged; more than `matched` only if its disk has lost that since.
+    pub acked: u64,
     /// What is sent next.
     pub next: u64,
     pub mode: Mode,
@@ -54,6 +56,7 @@ impl Progress {
     pub fn new(last_index: u64, active: bool) -> Progress {
         Progress {
             matched: 0,
+            acked: 0,
             next: last_index + 1,
             mode: Mode::Probe { waiting: false },
             active,
@@ -75,6 +78,7 @@ impl Progress {
             Mode::Replicate | Mode::Snapshot { .. } => false,
         };
         self.matched = self.matched.max(index);
+        self.acked = self.acked.max(index);
         self.next = self.next.max(self.matched + 1);
         match self.mode {
             Mode::Replicate => {
@@ -101,6 +105,10 @@ impl Progress {
             // Old news: this is not what the probe asked.
             Mode::Probe { .. } | Mode::Snapshot { .. } if self.next - 1 != refused => {}
             Mode::Probe { .. } | Mode::Snapshot { .. } => {
+                if refused == self.matched {
+                    // Its disk has lost what it acknowledged: what is left there must be found anew.
+                    self.matched = 0;
+                }
                 self.next = refused.min(try_at.saturating_add(1)).max(self.matched + 1);
                 self.mode = Mode::Probe { waiting: false };
                 self.nudge = true;
@@ -114,9 +122,10 @@ impl Progress {
     }
 
     /// It lives: a lost message must not keep it waiting for ever.
-    pub fn answered_heartbeat(&mut self, last_index: u64) {
-        self.active = true;
-        if let Mode::Probe { waiting } = &mut self.mode {
+    pub fn answered_heartbeat(&mut self, last_index: u64, plants: Plants) {
+        if let Mode::Probe { waiting } = &mut self.mode
+            && !plants.has(Plant::ProbeNeverResumes)
+        {
             *waiting = false;
         }
         if self.matched < last_index {

@@ -19,9 +19,6 @@ use crate::{
 use alloc::{collections::BTreeMap, vec::Vec};
 use detcd_proto::{Message, etcdserverpb::Metadata, raftpb};
 
-/// A leader with more than this under way takes no more: a cluster without a quorum must not fill its memory.
-const UNCOMMITTED_BYTES_MAX: u64 = 1 << 30;
-
 impl Replica {
     /// Starts on what the log says, or as part of a new cluster if there is none. The state is what the log is known
     /// to have committed.
@@ -73,7 +70,7 @@ impl Replica {
             pre_vote: config.pre_vote,
             max_message_bytes: config.max_message_bytes,
             max_inflight_messages: config.max_inflight_messages,
-            max_uncommitted_bytes: UNCOMMITTED_BYTES_MAX,
+            max_uncommitted_bytes: config.max_uncommitted_bytes,
             plants: config.plants,
             rng: Rng::from_seed(rng.u64()),
         };
@@ -107,7 +104,7 @@ impl Replica {
             config,
         };
         while replica.is_behind {
-            replica.apply_committed(now, super::settle::APPLY_BYTES, effects);
+            replica.apply_committed(now, effects);
             // Nobody has begun to watch.
             replica.changes.clear();
         }

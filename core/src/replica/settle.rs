@@ -1,11 +1,9 @@
 //! The end of every turn: what the inputs came to leaves as few large effects.
 use super::{Replica, persist::Purpose};
-use crate::{Edition, Effect, Effects, Moment};
+use crate::{Edition, Effect, Effects, Moment, Plant};
 use alloc::{boxed::Box, sync::Arc};
 use detcd_proto::etcdserverpb::ResponseHeader;
 
-/// Bytes of entries applied in one turn. What is left is applied in the next, which follows at once.
-pub(super) const APPLY_BYTES: usize = 16 << 20;
 /// Records a compaction looks at in one turn: about as long as a small batch of puts takes, so that nobody waits for it.
 const COMPACT_BUDGET: usize = 128;
 
@@ -16,7 +14,7 @@ impl Replica {
             self.send_kept(now);
             self.ask(now);
             self.raft.settle(now);
-            self.apply_committed(now, APPLY_BYTES, effects);
+            self.apply_committed(now, effects);
             self.notice_leader(now);
             self.notice_failed_transfer();
             self.hear_answers();
@@ -60,7 +58,11 @@ impl Replica {
         if leader == self.config.me.id {
             self.elected = Some(now);
         }
-        self.abandon_reads();
+        if self.config.plants.has(Plant::ReadVsLeaderChange) {
+            self.reads.join();
+        } else {
+            self.abandon_reads();
+        }
         self.transferred(leader);
     }
 

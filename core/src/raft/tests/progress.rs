@@ -1,6 +1,6 @@
-use crate::MemberId;
 use crate::raft::log::Log;
 use crate::raft::progress::{Limits, Mode, Progress};
+use crate::{MemberId, Plants};
 use alloc::{string::String, vec::Vec};
 use bytes::Bytes;
 use detcd_proto::raftpb::Entry;
@@ -63,10 +63,10 @@ fn a_probe_goes_alone_until_it_is_answered() {
 fn a_lost_probe_is_sent_again_after_a_heartbeat_answer() {
     let mut scene = scene(3);
     assert_eq!(scene.feed(), "3+0 c0");
-    scene.peer.answered_heartbeat(3);
+    scene.peer.answered_heartbeat(3, Plants::NONE);
     assert_eq!(scene.feed(), "3+0 c0");
     scene.peer.acknowledged(3);
-    scene.peer.answered_heartbeat(3);
+    scene.peer.answered_heartbeat(3, Plants::NONE);
     assert_eq!(scene.feed(), "", "nothing is missing");
 }
 
@@ -92,7 +92,7 @@ fn a_full_window_whose_messages_were_lost_is_found_out() {
     scene.peer.acknowledged(0);
     scene.append(8);
     assert_eq!(scene.feed(), "0+2 c0, 2+2 c0");
-    scene.peer.answered_heartbeat(8);
+    scene.peer.answered_heartbeat(8, Plants::NONE);
     assert_eq!(scene.feed(), "4+0 c0", "an empty append asks");
     scene.peer.rejected(4, 0);
     assert_eq!(scene.feed(), "0+2 c0");
@@ -124,8 +124,22 @@ fn a_hint_never_leads_below_what_is_known_to_match() {
     scene.feed();
     scene.peer.lost();
     assert_eq!(scene.feed(), "4+2 c0");
-    scene.peer.rejected(4, 0);
+    scene.peer.rejected(3, 0);
     assert_eq!(scene.peer.next, 5);
+}
+
+#[test]
+fn who_refuses_what_it_acknowledged_is_known_to_hold_nothing() {
+    let mut scene = scene(9);
+    scene.feed();
+    scene.peer.acknowledged(9);
+    scene.peer.lost();
+    assert_eq!(scene.feed(), "9+0 c0");
+    scene.peer.rejected(9, 4);
+    assert_eq!((scene.peer.matched, scene.peer.acked, scene.peer.next), (0, 9, 5));
+    assert_eq!(scene.feed(), "4+2 c0");
+    scene.peer.acknowledged(6);
+    assert_eq!((scene.peer.matched, scene.peer.mode), (6, Mode::Replicate));
 }
 
 #[test]
