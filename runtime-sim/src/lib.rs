@@ -32,5 +32,5 @@ pub use event::{Event, Happening, Observer};
 pub use net::SimNet;
 pub use runtime::Sim;
 pub use task::{Answer, Asked, answer};
-pub use transcript::{Digest, Transcript};
+pub use transcript::{Digest, Keep, Recorded, Transcript};
 pub use world::{Setup, Slot, Stage, Trouble, World, perform};
