@@ -7,6 +7,7 @@ use crate::{
     nemesis::{self, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
+    report::recording::{Draft, Recording},
     workload::Workload,
 };
 use detcd_core::Plants;
@@ -14,7 +15,7 @@ use detcd_jepsen_like::{
     check::Stats,
     history::{History, Request},
 };
-use detcd_runtime_sim::{Concern, Dice, Digest, Event, Latency, Stage, perform};
+use detcd_runtime_sim::{Concern, Dice, Digest, Event, Keep, Latency, Stage, perform};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -29,13 +30,15 @@ pub struct Options {
     pub plants: Plants,
     /// Keep the transcript's text.
     pub trace: bool,
+    /// Keep everything, for [`Outcome::recording`].
+    pub record: bool,
     /// Also judge causes: what a member must have on disk before it speaks.
     pub causes: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { plants: Plants::NONE, trace: false, causes: true }
+        Options { plants: Plants::NONE, trace: false, record: false, causes: true }
     }
 }
 
@@ -70,6 +73,8 @@ pub struct Outcome {
     pub acked: u64,
     /// The transcript's text, if it was kept.
     pub text: Option<String>,
+    /// Everything that happened, if it was recorded. It lacks the command that plays it again.
+    pub recording: Option<Box<Recording>>,
 }
 
 impl Outcome {
@@ -98,6 +103,7 @@ pub fn run(seed: u64, options: Options) -> Outcome {
                 stats: Stats::default(),
                 acked: 0,
                 text: None,
+                recording: None,
             };
         }
     };
@@ -110,6 +116,11 @@ pub fn run(seed: u64, options: Options) -> Outcome {
             Linear::Unknown(why) => outcome.verdict = Verdict::Unknown(why),
         }
     }
+    if let Some(mut recording) = outcome.recording.take() {
+        recording.rule(&outcome);
+        outcome.text = options.trace.then(|| recording.text());
+        outcome.recording = Some(recording);
+    }
     outcome
 }
 
@@ -117,8 +128,15 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
     let seed = plan.seed;
     let members = plan.settings.members;
     let election_ns = plan.settings.election.as_nanos();
-    let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, options.trace, BUDGET);
+    let keep = match (options.record, options.trace) {
+        (true, _) => Keep::Events,
+        (false, true) => Keep::Text,
+        (false, false) => Keep::Nothing,
+    };
+    let plan_text = options.record.then(|| plan.to_string());
+    let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, keep, BUDGET);
     let stage = cluster.stage().clone();
+    let draft = plan_text.map(|plan| Draft::begin(&stage, plan));
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
         world.add_observer(HaltsWithReason);
@@ -132,7 +150,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
         }
     });
 
-    let recorder = Recorder::default();
+    let recorder = if draft.is_some() { Recorder::timed(stage.clone()) } else { Recorder::default() };
     let (chronicle, leases) = (Chronicle::default(), Leases::default());
     let stopped = Arc::new(AtomicBool::new(false));
     for number in 0..plan.clients {
@@ -149,6 +167,9 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
     let silenced = Arc::new(AtomicBool::new(false));
     for (i, watched) in watched.iter().enumerate() {
         let dice = Dice::split(seed, Concern::Workload, 2_000 + i as u64);
+        if draft.is_some() {
+            watched.keep_streams();
+        }
         let watcher = Watcher { number: 100 + i, cluster: cluster.clone(), dice, watched: watched.clone() };
         let silenced = silenced.clone();
         stage.spawn(watcher.work(move || silenced.load(Ordering::Relaxed)));
@@ -176,7 +197,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
     stopped.store(true, Ordering::Relaxed);
     silenced.store(true, Ordering::Relaxed);
 
-    let acked = recorder.acked();
+    let (acked, times) = (recorder.acked(), recorder.times());
     let history = recorder.take();
     let outcome = stage.enter(|world| {
         if let Some(trouble) = world.troubles().first() {
@@ -192,6 +213,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
             stats: Stats::default(),
             acked,
             text: world.take_text(),
+            recording: draft.map(|draft| Box::new(draft.finish(seed, world, &history, &times, &watched))),
         }
     });
     cluster.end().await;

@@ -137,7 +137,7 @@ impl How {
             None => Plants::NONE,
             Some(name) => planted(name)?,
         };
-        Ok(Options { plants, trace, causes: !self.consequences_only })
+        Ok(Options { plants, trace, record: false, causes: !self.consequences_only })
     }
 }
 
