@@ -2,11 +2,15 @@
 //! shown while it happens and may still be prevented.
 use crate::world::World;
 use detcd_proto::raftpb;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One line of the transcript. Members are slots, counted from 0 and printed from m1.
-#[derive(Clone, Copy, Debug, Hash)]
-pub enum Event<'a> {
+///
+/// `S` is its text: `&str` while it is recorded and hashed, `String` where it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Event<S> {
     Boot {
         member: usize,
         life: u64,
@@ -25,11 +29,11 @@ pub enum Event<'a> {
     },
     Halted {
         member: usize,
-        why: &'a str,
+        why: S,
     },
     Panicked {
         member: usize,
-        what: &'a str,
+        what: S,
     },
     Paused {
         member: usize,
@@ -44,18 +48,20 @@ pub enum Event<'a> {
         term: u64,
         index: u64,
         bytes: u64,
+        #[serde(with = "hex")]
         sum: u64,
     },
     /// A message that nobody will get, and why.
     Drop {
         from: usize,
         to: usize,
-        why: &'a str,
+        why: S,
     },
     Deliver {
         from: usize,
         to: usize,
         kind: i32,
+        #[serde(with = "hex")]
         sum: u64,
     },
     Link {
@@ -67,6 +73,7 @@ pub enum Event<'a> {
         member: usize,
         file: usize,
         bytes: u64,
+        #[serde(with = "hex")]
         sum: u64,
     },
     Sync {
@@ -76,26 +83,80 @@ pub enum Event<'a> {
     },
     Disk {
         member: usize,
-        what: &'a str,
-        name: &'a str,
+        what: S,
+        name: S,
     },
     Note {
         member: usize,
-        line: &'a str,
+        line: S,
     },
     Client {
         client: usize,
-        line: &'a str,
+        line: S,
     },
     /// What the nemesis or a judge did.
     Story {
-        line: &'a str,
+        line: S,
     },
 }
 
-impl fmt::Display for Event<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl<S: AsRef<str>> Event<S> {
+    /// The same with borrowed text.
+    pub fn borrowed(&self) -> Event<&str> {
+        self.map(AsRef::as_ref)
+    }
+
+    /// The same with text of its own.
+    pub fn owned(&self) -> Event<String> {
+        self.map(|text| text.as_ref().to_owned())
+    }
+
+    fn map<'a, T>(&'a self, text: impl Fn(&'a S) -> T) -> Event<T> {
         match *self {
+            Event::Boot { member, life } => Event::Boot { member, life },
+            Event::Died { member, power } => Event::Died { member, power },
+            Event::PowerLoss { member, bytes, torn, holed, names } => {
+                Event::PowerLoss { member, bytes, torn, holed, names }
+            }
+            Event::Halted { member, ref why } => Event::Halted { member, why: text(why) },
+            Event::Panicked { member, ref what } => Event::Panicked { member, what: text(what) },
+            Event::Paused { member } => Event::Paused { member },
+            Event::Resumed { member } => Event::Resumed { member },
+            Event::Send { from, to, kind, term, index, bytes, sum } => {
+                Event::Send { from, to, kind, term, index, bytes, sum }
+            }
+            Event::Drop { from, to, ref why } => Event::Drop { from, to, why: text(why) },
+            Event::Deliver { from, to, kind, sum } => Event::Deliver { from, to, kind, sum },
+            Event::Link { from, to, up } => Event::Link { from, to, up },
+            Event::Append { member, file, bytes, sum } => Event::Append { member, file, bytes, sum },
+            Event::Sync { member, file, ok } => Event::Sync { member, file, ok },
+            Event::Disk { member, ref what, ref name } => {
+                Event::Disk { member, what: text(what), name: text(name) }
+            }
+            Event::Note { member, ref line } => Event::Note { member, line: text(line) },
+            Event::Client { client, ref line } => Event::Client { client, line: text(line) },
+            Event::Story { ref line } => Event::Story { line: text(line) },
+        }
+    }
+}
+
+/// Sums as text: a JSON number of 64 bits does not survive every reader.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(sum: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{sum:016x}"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u64::from_str_radix(&text, 16).map_err(D::Error::custom)
+    }
+}
+
+impl<S: AsRef<str>> fmt::Display for Event<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.borrowed() {
             Event::Boot { member, life } => write!(f, "{} boots, life {life}", M(member)),
             Event::Died { member, power: false } => write!(f, "{} dies", M(member)),
             Event::Died { member, power: true } => write!(f, "{} dies with its machine", M(member)),

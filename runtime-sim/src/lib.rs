@@ -37,5 +37,5 @@ pub use net::SimNet;
 pub use runtime::Sim;
 pub use tape::Tape;
 pub use task::{Answer, Asked, answer};
-pub use transcript::{Digest, Transcript};
+pub use transcript::{Digest, Keep, Recorded, Transcript};
 pub use world::{Setup, Slot, Stage, Trouble, World};

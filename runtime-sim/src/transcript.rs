@@ -1,8 +1,9 @@
 //! What happened, in order, as one number: two runs are the same exactly if their digests are.
 //!
 //! Every event is hashed as it is, without being printed, so that a transcript costs almost nothing; its text is
-//! made only when somebody asked for it.
+//! made, or the event itself kept, only when somebody asked for it.
 use crate::event::Event;
+use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Write},
     hash::{Hash, Hasher},
@@ -29,27 +30,57 @@ impl Digest {
     }
 }
 
+/// What of a transcript is kept besides its digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    #[default]
+    Nothing,
+    /// Its text, one line per event.
+    Text,
+    /// The events themselves; [`line()`] makes the same text of them.
+    Events,
+}
+
+/// An event and when it was, in simulated nanoseconds since the beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    pub at: u64,
+    pub event: Event<String>,
+}
+
 #[derive(Debug, Default)]
 pub struct Transcript {
     hash: Stir,
-    events: u64,
+    count: u64,
     text: Option<String>,
+    events: Option<Vec<Recorded>>,
+}
+
+/// An event as a line of the transcript's text.
+pub fn line(at: u64, event: &Event<impl AsRef<str>>) -> String {
+    format!("{:>5}.{:09} {event}", at / 1_000_000_000, at % 1_000_000_000)
 }
 
 impl Transcript {
-    /// `trace` keeps the text as well.
-    pub fn new(trace: bool) -> Transcript {
-        Transcript { hash: Stir::default(), events: 0, text: trace.then(String::new) }
+    pub fn new(keep: Keep) -> Transcript {
+        Transcript {
+            hash: Stir::default(),
+            count: 0,
+            text: (keep == Keep::Text).then(String::new),
+            events: (keep == Keep::Events).then(Vec::new),
+        }
     }
 
     /// `at` is simulated nanoseconds since the beginning.
-    pub fn record(&mut self, at: u64, event: &Event<'_>) {
-        self.events += 1;
+    pub fn record(&mut self, at: u64, event: &Event<&str>) {
+        self.count += 1;
         self.hash.write_u64(at);
         event.hash(&mut self.hash);
         if let Some(text) = &mut self.text {
-            writeln!(text, "{:>5}.{:09} {event}", at / 1_000_000_000, at % 1_000_000_000)
-                .expect("a String takes everything");
+            writeln!(text, "{}", line(at, event)).expect("a String takes everything");
+        }
+        if let Some(events) = &mut self.events {
+            events.push(Recorded { at, event: event.owned() });
         }
     }
 
@@ -58,12 +89,17 @@ impl Transcript {
     }
 
     pub fn events(&self) -> u64 {
-        self.events
+        self.count
     }
 
     /// The whole text, if it was kept.
     pub fn take_text(&mut self) -> Option<String> {
         self.text.take()
+    }
+
+    /// All events, if they were kept.
+    pub fn take_events(&mut self) -> Option<Vec<Recorded>> {
+        self.events.take()
     }
 }
 
@@ -147,7 +183,7 @@ mod tests {
     #[test]
     fn the_digest_is_the_same_on_every_machine_and_sees_order_and_content() {
         let of = |lines: &[&str]| {
-            let mut transcript = Transcript::new(true);
+            let mut transcript = Transcript::new(Keep::Text);
             for (at, line) in lines.iter().enumerate() {
                 transcript.record(at as u64, &Event::Note { member: 0, line });
             }
@@ -161,6 +197,24 @@ mod tests {
         let pinned = Stir::of(b"etcdserver");
         assert_eq!(pinned, Stir::of(b"etcdserver"));
         assert_ne!(pinned, Stir::of(b"etcdserves"));
+    }
+
+    #[test]
+    fn what_is_kept_changes_nothing_and_says_the_same() {
+        let play = |keep| {
+            let mut transcript = Transcript::new(keep);
+            transcript
+                .record(3, &Event::Send { from: 0, to: 2, kind: 3, term: 4, index: 5, bytes: 6, sum: 7 });
+            transcript.record(1_500_000_000, &Event::Halted { member: 1, why: "</script>" });
+            transcript
+        };
+        let [mut text, mut events, nothing] = [Keep::Text, Keep::Events, Keep::Nothing].map(play);
+        assert_eq!(events.digest(), nothing.digest());
+        assert_eq!(events.digest(), text.digest());
+        assert_eq!(text.take_events(), None);
+        let kept = events.take_events().expect("they were asked for");
+        let lines: String = kept.iter().map(|kept| line(kept.at, &kept.event) + "\n").collect();
+        assert_eq!(Some(lines), text.take_text());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The members of one run: real drivers on real cores, booted again whenever somebody starts them.
 use detcd_core::{ClusterId, Config, Edition, Member, MemberId, Plants, Span};
 use detcd_driver::Node;
-use detcd_runtime_sim::{Setup, Sim, Slot, Stage, clock::Clock, links::Weather};
+use detcd_runtime_sim::{Keep, Setup, Sim, Slot, Stage, clock::Clock, links::Weather};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -116,11 +116,11 @@ impl Cluster {
         settings: Settings,
         clocks: Vec<Clock>,
         weather: Weather,
-        trace: bool,
+        keep: Keep,
         budget: u64,
     ) -> Cluster {
         let members = settings.bootstrap().iter().map(|member| member.id).collect();
-        let stage = Stage::new(Setup { seed, members, clocks, weather, trace, budget });
+        let stage = Stage::new(Setup { seed, members, clocks, weather, keep, budget });
         let nodes = Arc::new(Mutex::new((0..settings.members).map(|_| None).collect::<Vec<_>>()));
         let cluster = Cluster { stage: stage.clone(), nodes, settings: Arc::new(settings) };
         let booting = cluster.clone();

@@ -7,6 +7,7 @@ use crate::{
     nemesis::{self, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
+    report::recording::{Draft, Recording},
     workload::Workload,
 };
 use detcd_core::Plants;
@@ -14,7 +15,9 @@ use detcd_jepsen_like::{
     check::Stats,
     history::{History, Request},
 };
-use detcd_runtime_sim::{Concern, Dice, Digest, Event, Latency, Stage, Tape, perform, perform_queued, tape};
+use detcd_runtime_sim::{
+    Concern, Dice, Digest, Event, Keep, Latency, Stage, Tape, perform, perform_queued, tape,
+};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -40,13 +43,15 @@ pub struct Options {
     pub plants: Plants,
     /// Keep the transcript's text.
     pub trace: bool,
+    /// Keep everything, for [`Outcome::recording`].
+    pub record: bool,
     /// Also judge causes: what a member must have on disk before it speaks.
     pub causes: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { engine: Engine::Member, plants: Plants::NONE, trace: false, causes: true }
+        Options { engine: Engine::Member, plants: Plants::NONE, trace: false, record: false, causes: true }
     }
 }
 
@@ -83,6 +88,8 @@ pub struct Outcome {
     pub failed_ns: Option<u64>,
     /// The transcript's text, if it was kept.
     pub text: Option<String>,
+    /// Everything that happened, if it was recorded. It lacks the command that plays it again.
+    pub recording: Option<Box<Recording>>,
 }
 
 impl Outcome {
@@ -154,7 +161,7 @@ pub fn play_with(mut plan: Plan, options: Options, choices: Choices) -> Played {
         Ok(played) => played,
         Err(panic) => return Played { outcome: broken(seed, panic), tape: None, strayed: None },
     };
-    judge_history(&mut outcome, &history);
+    judge_history(&mut outcome, &history, options.trace);
     let (tape, strayed) = taken.unzip();
     Played { outcome, tape: tape.filter(|_| records), strayed: strayed.flatten() }
 }
@@ -171,10 +178,11 @@ fn broken(seed: u64, why: String) -> Outcome {
         acked: 0,
         failed_ns: None,
         text: None,
+        recording: None,
     }
 }
 
-fn judge_history(outcome: &mut Outcome, history: &History) {
+fn judge_history(outcome: &mut Outcome, history: &History, trace: bool) {
     if outcome.verdict == Verdict::Clean {
         match judge::linearizable(history) {
             Linear::Legal(stats) => outcome.stats = stats,
@@ -184,14 +192,26 @@ fn judge_history(outcome: &mut Outcome, history: &History) {
             Linear::Unknown(why) => outcome.verdict = Verdict::Unknown(why),
         }
     }
+    if let Some(mut recording) = outcome.recording.take() {
+        recording.rule(outcome);
+        outcome.text = trace.then(|| recording.text());
+        outcome.recording = Some(recording);
+    }
 }
 
 async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     let seed = plan.seed;
     let members = plan.settings.members;
     let election_ns = plan.settings.election.as_nanos();
-    let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, options.trace, BUDGET);
+    let keep = match (options.record, options.trace) {
+        (true, _) => Keep::Events,
+        (false, true) => Keep::Text,
+        (false, false) => Keep::Nothing,
+    };
+    let plan_text = options.record.then(|| plan.to_string());
+    let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, keep, BUDGET);
     let stage = cluster.stage().clone();
+    let draft = plan_text.map(|plan| Draft::begin(&stage, plan));
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
         world.add_observer(HaltsWithReason);
@@ -205,7 +225,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         }
     });
 
-    let recorder = Recorder::default();
+    let recorder = if draft.is_some() { Recorder::timed(stage.clone()) } else { Recorder::default() };
     let (chronicle, leases) = (Chronicle::default(), Leases::default());
     let stopped = Arc::new(AtomicBool::new(false));
     for number in 0..plan.clients {
@@ -222,6 +242,9 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     let silenced = Arc::new(AtomicBool::new(false));
     for (i, watched) in watched.iter().enumerate() {
         let dice = Dice::split(seed, Concern::Workload, 2_000 + i as u64);
+        if draft.is_some() {
+            watched.keep_streams();
+        }
         let watcher = Watcher { number: 100 + i, cluster: cluster.clone(), dice, watched: watched.clone() };
         let silenced = silenced.clone();
         stage.spawn(watcher.work(move || silenced.load(Ordering::Relaxed)));
@@ -249,7 +272,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     stopped.store(true, Ordering::Relaxed);
     silenced.store(true, Ordering::Relaxed);
 
-    let acked = recorder.acked();
+    let (acked, times) = (recorder.acked(), recorder.times());
     let history = recorder.take();
     let outcome = stage.enter(|world| {
         if let Some(trouble) = world.troubles().first() {
@@ -266,6 +289,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
             acked,
             failed_ns: world.troubles().first().map(|trouble| trouble.at),
             text: world.take_text(),
+            recording: draft.map(|draft| Box::new(draft.finish(seed, world, &history, &times, &watched))),
         }
     });
     cluster.end().await;

@@ -12,7 +12,9 @@ use detcd_proto::{
     mvccpb::{self, event::EventType},
     raftpb::{Entry, HardState, Message, MessageType},
 };
-use detcd_runtime_sim::{Happening, Setup, Stage, Trouble, World, clock::Clock, links::Weather, perform};
+use detcd_runtime_sim::{
+    Happening, Keep, Setup, Stage, Trouble, World, clock::Clock, links::Weather, perform,
+};
 use detcd_simtests::{
     client::{Recorder, watcher::Wish},
     invariants::{Durability, OneLeaderPerTerm},
@@ -25,8 +27,14 @@ fn reported(causes: bool, course: impl FnOnce(&mut World) + Send + 'static) -> V
     let troubles: Vec<Trouble> = perform(1, move || async move {
         let members = vec![MemberId(1), MemberId(2), MemberId(3)];
         let clocks = vec![Clock::TRUE; 3];
-        let stage =
-            Stage::new(Setup { seed: 1, members, clocks, weather: Weather::FINE, trace: false, budget: 1 });
+        let stage = Stage::new(Setup {
+            seed: 1,
+            members,
+            clocks,
+            weather: Weather::FINE,
+            keep: Keep::Nothing,
+            budget: 1,
+        });
         let troubles = stage.enter(|world| {
             world.add_observer(OneLeaderPerTerm::default());
             world.add_observer(Durability::new(3, causes));

@@ -15,7 +15,7 @@ use crate::{
     net::Inbox,
     runtime::Sim,
     task::{Guarded, Nap},
-    transcript::{Digest, Transcript},
+    transcript::{Digest, Keep, Recorded, Transcript},
 };
 use detcd_core::MemberId;
 use detcd_driver::{Fault, PeerAnswer, PeerCall};
@@ -51,8 +51,8 @@ pub struct Setup {
     pub members: Vec<MemberId>,
     pub clocks: Vec<Clock>,
     pub weather: Weather,
-    /// Keep the transcript's text.
-    pub trace: bool,
+    /// What of the transcript is kept.
+    pub keep: Keep,
     /// Most things that may happen before the run counts as a storm.
     pub budget: u64,
 }
@@ -156,7 +156,7 @@ impl Stage {
             link_dice: Dice::new(seed, Concern::Links),
             disk_dice: Dice::new(seed, Concern::Disk),
             entropy: Dice::new(seed, Concern::Entropy),
-            transcript: Transcript::new(setup.trace),
+            transcript: Transcript::new(setup.keep),
             observers: Vec::new(),
             boot: None,
             budget: setup.budget,
@@ -409,7 +409,7 @@ impl World {
         self.observers.push(Box::new(observer));
     }
 
-    pub fn record(&mut self, event: &Event<'_>) {
+    pub fn record(&mut self, event: &Event<&str>) {
         let at = self.now();
         self.transcript.record(at, event);
     }
@@ -424,6 +424,10 @@ impl World {
 
     pub fn take_text(&mut self) -> Option<String> {
         self.transcript.take_text()
+    }
+
+    pub fn take_events(&mut self) -> Option<Vec<Recorded>> {
+        self.transcript.take_events()
     }
 
     pub fn count(&mut self, what: &'static str) {

@@ -145,7 +145,7 @@ impl How {
             Some(name) => planted(name)?,
         };
         let engine = if self.replica { Engine::Replica } else { Engine::Member };
-        Ok(Options { engine, plants, trace, causes: !self.consequences_only })
+        Ok(Options { engine, plants, trace, record: false, causes: !self.consequences_only })
     }
 }
 

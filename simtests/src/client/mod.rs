@@ -11,7 +11,7 @@ use detcd_core::Refusal;
 use detcd_driver::Node;
 use detcd_jepsen_like::history::{History, Outcome, PutRequest, Refusal as Refused, Request, Response};
 use detcd_proto::etcdserverpb as pb;
-use detcd_runtime_sim::{Answer, Dice, Event, Happening, Latency, Sim, Slot, answer};
+use detcd_runtime_sim::{Answer, Dice, Event, Happening, Latency, Sim, Slot, Stage, answer};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Write},
@@ -48,20 +48,42 @@ impl fmt::Display for Manners {
 
 /// What all clients have seen. Its clock counts events, so no two of them are at the same time.
 #[derive(Clone, Default)]
-pub struct Recorder(Arc<Mutex<Recorded>>);
+pub struct Recorder {
+    recorded: Arc<Mutex<Recorded>>,
+    /// Where it is read what time it is, if times are kept.
+    stage: Option<Stage>,
+}
 
 #[derive(Default)]
 struct Recorded {
     history: History,
     clock: u64,
     acked: u64,
+    /// When each value of the clock was taken, from 1, in simulated nanoseconds.
+    times: Vec<u64>,
 }
 
 impl Recorder {
+    /// One that also keeps simulated times, for people.
+    pub fn timed(stage: Stage) -> Recorder {
+        Recorder { stage: Some(stage), ..Recorder::default() }
+    }
+
+    /// The simulated time at each of the history's times, which count from 1; empty if they were not kept.
+    pub fn times(&self) -> Vec<u64> {
+        self.with(|recorded| recorded.times.clone())
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut Recorded) -> T) -> T {
-        let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.stage.as_ref().map(Stage::now);
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
         recorded.clock += 1;
-        f(&mut recorded)
+        let result = f(&mut recorded);
+        if let Some(now) = now {
+            let clock = recorded.clock as usize;
+            recorded.times.resize(clock, now);
+        }
+        result
     }
 
     /// Records what somebody read without asking for it.
@@ -314,7 +336,7 @@ fn short(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 }
 
 /// A request in a few words.
-struct Short<'a>(&'a Request);
+pub(crate) struct Short<'a>(pub &'a Request);
 
 impl std::fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -343,7 +365,8 @@ impl std::fmt::Display for Short<'_> {
     }
 }
 
-struct ShortOutcome<'a>(&'a Outcome);
+/// An outcome in a few words.
+pub(crate) struct ShortOutcome<'a>(pub &'a Outcome);
 
 impl std::fmt::Display for ShortOutcome<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

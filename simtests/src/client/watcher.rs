@@ -98,6 +98,7 @@ impl Watcher {
         let (ended, mut end) = answer();
         let start = self.watched.next_revision();
         self.note(format_args!("watch m{} from {start}", member + 1));
+        self.watched.opened(stage.now(), member);
         let create = self.watched.wish().create(start);
         let asks_progress = self.dice.permille(300);
         let (sent, home) = (line.clone(), stage.clone());
@@ -139,6 +140,7 @@ impl Watcher {
                 let reply = line.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(reply) = reply else { break };
                 self.note(format_args!("< {}", ShortReply(&reply)));
+                self.watched.arrived(stage.now(), &reply);
                 match self.watched.hear(&reply) {
                     Ok(true) => {}
                     // Cancelled: from here on a new stream is needed.

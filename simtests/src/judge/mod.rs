@@ -5,8 +5,8 @@ mod leases;
 mod linear;
 mod watches;
 
-pub use chronicle::Chronicle;
+pub use chronicle::{Chronicle, READER};
 pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
 pub use leases::Leases;
-pub use linear::{Linear, linearizable};
-pub use watches::Watched;
+pub use linear::{Linear, impossible, linearizable};
+pub use watches::{Stream, Watched};

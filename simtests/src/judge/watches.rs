@@ -6,6 +6,7 @@ use detcd_proto::{
     etcdserverpb::WatchResponse,
     mvccpb::{self, event::EventType},
 };
+use detcd_runtime_sim::Slot;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -18,6 +19,15 @@ pub struct Watched {
     heard: Arc<Mutex<Heard>>,
 }
 
+/// One stream as it was: for people, no judge needs it.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub at_ns: u64,
+    pub member: Slot,
+    pub start_revision: i64,
+    pub replies: Vec<(u64, WatchResponse)>,
+}
+
 #[derive(Default)]
 struct Heard {
     /// The first revision that was not heard of yet; 0 before the first stream.
@@ -25,11 +35,41 @@ struct Heard {
     /// Revisions that were heard in whole, from and up to, in order.
     spans: Vec<(i64, i64)>,
     events: BTreeMap<i64, Vec<mvccpb::Event>>,
+    /// Every stream, if they are kept.
+    streams: Option<Vec<Stream>>,
 }
 
 impl Watched {
     pub fn new(wish: Wish) -> Watched {
         Watched { wish: Arc::new(wish), heard: Arc::default() }
+    }
+
+    /// From now on every stream is kept as it was.
+    pub fn keep_streams(&self) {
+        self.with(|heard| heard.streams = Some(Vec::new()));
+    }
+
+    pub fn take_streams(&self) -> Vec<Stream> {
+        self.with(|heard| heard.streams.take().unwrap_or_default())
+    }
+
+    /// A stream begins.
+    pub fn opened(&self, at_ns: u64, member: Slot) {
+        self.with(|heard| {
+            let start_revision = heard.next;
+            if let Some(streams) = &mut heard.streams {
+                streams.push(Stream { at_ns, member, start_revision, replies: Vec::new() });
+            }
+        });
+    }
+
+    /// A reply on the stream that began last.
+    pub fn arrived(&self, at_ns: u64, reply: &WatchResponse) {
+        self.with(|heard| {
+            if let Some(stream) = heard.streams.as_mut().and_then(|streams| streams.last_mut()) {
+                stream.replies.push((at_ns, reply.clone()));
+            }
+        });
     }
 
     pub fn wish(&self) -> &Wish {

@@ -1,8 +1,12 @@
-//! What people see of many runs: progress while they last, one line per failure, a summary at the end.
+//! What people see. Of many runs: progress while they last, one line per failure, a summary at the end. Of one run: a
+//! [`recording::Recording`], and what is made of it: a page, exports, the first difference to another run.
+pub mod derive;
 mod never;
+pub mod points;
 mod progress;
+pub mod recording;
 mod summary;
 
 pub use never::{EXPECTED, never};
 pub use progress::{Mode, Progress};
-pub use summary::{Summary, failure_line};
+pub use summary::{Summary, failure_line, replay_command};

@@ -4,6 +4,14 @@ use crate::story::{Outcome, Verdict};
 use detcd_runtime_sim::Digest;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+/// The command that plays a seed again.
+pub fn replay_command(seed: u64, plant: Option<&str>) -> String {
+    match plant {
+        None => format!("cargo etcdsim replay {seed:#x}"),
+        Some(plant) => format!("cargo etcdsim-plants replay {seed:#x} --plant {plant}"),
+    }
+}
+
 /// One line that can be pasted into a shell from `replay:` on.
 pub fn failure_line(outcome: &Outcome, plant: Option<&str>) -> Option<String> {
     let (word, judge, text) = match &outcome.verdict {
@@ -13,10 +21,7 @@ pub fn failure_line(outcome: &Outcome, plant: Option<&str>) -> Option<String> {
         Verdict::Broken(text) => ("BROKEN", "simulator", text.as_str()),
     };
     let first = text.lines().next().unwrap_or_default();
-    let replay = match plant {
-        None => format!("cargo etcdsim replay {:#x}", outcome.seed),
-        Some(plant) => format!("cargo etcdsim-plants replay {:#x} --plant {plant}", outcome.seed),
-    };
+    let replay = replay_command(outcome.seed, plant);
     Some(format!("{word} {judge} seed={:#x} ({first})  replay: {replay}", outcome.seed))
 }
 
