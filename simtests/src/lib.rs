@@ -3,14 +3,17 @@
 //! A seed is drawn into a [`plan::Plan`], the plan is played ([`story::run`]), and what came of it is an
 //! [`story::Outcome`]: a verdict, and a digest of everything that happened. `etcdsim` is the command line of it.
 
+pub mod cli;
 pub mod client;
 pub mod cluster;
 pub mod invariants;
 pub mod judge;
+pub mod museum;
 pub mod nemesis;
 pub mod plan;
 pub mod probes;
 pub mod report;
+pub mod saved;
 pub mod shrink;
 pub mod story;
 pub mod workload;

@@ -31,6 +31,29 @@ pub fn faults(plan: &Plan) -> u64 {
     plan.strikes.len() as u64 + plan.traps.iter().map(|trap| trap.times).sum::<u64>()
 }
 
+/// What a small plan comes to, in one line.
+pub fn in_one_line(plan: &Plan) -> String {
+    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let mut parts = vec![
+        count(plan.settings.members, "member", "members"),
+        count(plan.clients as usize, "client", "clients"),
+    ];
+    if !plan.watchers.is_empty() {
+        parts.push(count(plan.watchers.len(), "watcher", "watchers"));
+    }
+    let mut line = parts.join(", ");
+    for strike in &plan.strikes {
+        line += &format!("; {strike}");
+    }
+    for trap in &plan.traps {
+        line += &format!("; {trap}");
+    }
+    if plan.strikes.is_empty() && plan.traps.is_empty() {
+        line += "; no fault needed";
+    }
+    line
+}
+
 /// What is to be kept small, the most telling first.
 fn size(plan: &Plan) -> (u64, usize, u32, usize, u64) {
     (faults(plan), plan.settings.members, plan.clients, plan.watchers.len(), plan.storm_ns)

@@ -18,6 +18,8 @@ use detcd_jepsen_like::{
 use detcd_runtime_sim::{
     Concern, Dice, Digest, Event, Keep, Latency, Stage, Tape, perform, perform_queued, tape,
 };
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -27,7 +29,8 @@ use std::{
 };
 
 /// Which of the two simulations a seed is played in. Plans, faults, clients, judges and transcripts are the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Engine {
     /// Whole members as tasks on madsim's nodes: the code that ships, from the front to the log writer.
     #[default]
@@ -45,13 +48,22 @@ pub struct Options {
     pub trace: bool,
     /// Keep everything, for [`Outcome::recording`].
     pub record: bool,
+    /// Set traps, which wait for the worst moment; without, as much goes wrong at random times.
+    pub aims: bool,
     /// Also judge causes: what a member must have on disk before it speaks.
     pub causes: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { engine: Engine::Member, plants: Plants::NONE, trace: false, record: false, causes: true }
+        Options {
+            engine: Engine::Member,
+            plants: Plants::NONE,
+            trace: false,
+            record: false,
+            aims: true,
+            causes: true,
+        }
     }
 }
 
@@ -84,6 +96,8 @@ pub struct Outcome {
     pub stats: Stats,
     /// Requests that were answered as wished.
     pub acked: u64,
+    /// What playing and judging took, in nanoseconds of one processor; the one figure that differs from play to play.
+    pub cpu_ns: u64,
     /// When the judge spoke, if one did while it ran; in simulated nanoseconds.
     pub failed_ns: Option<u64>,
     /// The transcript's text, if it was kept.
@@ -149,7 +163,9 @@ pub fn play_with(mut plan: Plan, options: Options, choices: Choices) -> Played {
             Choices::Play(tape) => tape::play(tape),
         }
         async move {
-            let (outcome, history) = act(plan, options).await;
+            let (mut outcome, history) = act(plan, options).await;
+            // The run has its thread to itself.
+            outcome.cpu_ns = thread_cpu_ns();
             (outcome, history, tape::take())
         }
     };
@@ -161,9 +177,18 @@ pub fn play_with(mut plan: Plan, options: Options, choices: Choices) -> Played {
         Ok(played) => played,
         Err(panic) => return Played { outcome: broken(seed, panic), tape: None, strayed: None },
     };
+    let before = thread_cpu_ns();
     judge_history(&mut outcome, &history, options.trace);
+    outcome.cpu_ns += thread_cpu_ns() - before;
     let (tape, strayed) = taken.unzip();
     Played { outcome, tape: tape.filter(|_| records), strayed: strayed.flatten() }
+}
+
+/// What this thread has taken of a processor since it began, in nanoseconds.
+fn thread_cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    seconds.unwrap_or(0) * 1_000_000_000 + nanos.unwrap_or(0)
 }
 
 fn broken(seed: u64, why: String) -> Outcome {
@@ -176,6 +201,7 @@ fn broken(seed: u64, why: String) -> Outcome {
         counts: BTreeMap::new(),
         stats: Stats::default(),
         acked: 0,
+        cpu_ns: 0,
         failed_ns: None,
         text: None,
         recording: None,
@@ -287,6 +313,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
             counts: world.counts().clone(),
             stats: Stats::default(),
             acked,
+            cpu_ns: 0,
             failed_ns: world.troubles().first().map(|trouble| trouble.at),
             text: world.take_text(),
             recording: draft.map(|draft| Box::new(draft.finish(seed, world, &history, &times, &watched))),

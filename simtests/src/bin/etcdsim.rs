@@ -2,8 +2,10 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use detcd_core::{Plant, Plants};
 use detcd_simtests::{
+    cli::{explain, museum, shrink},
     plan::Plan,
     report::{Mode, Progress, Summary, failure_line},
+    saved,
     story::{self, Engine, Options, Outcome, Verdict},
 };
 use signal_hook::{
@@ -66,6 +68,9 @@ enum Command {
     Run(Run),
     /// Run one seed again and show what happened
     Replay(Replay),
+    Shrink(shrink::Shrink),
+    Explain(explain::Explain),
+    Museum(museum::Museum),
 }
 
 #[derive(Args)]
@@ -142,24 +147,11 @@ impl How {
     fn options(&self, trace: bool) -> Result<Options, String> {
         let plants = match &self.plant {
             None => Plants::NONE,
-            Some(name) => planted(name)?,
+            Some(name) => saved::planted(name)?,
         };
         let engine = if self.replica { Engine::Replica } else { Engine::Member };
-        Ok(Options { engine, plants, trace, record: false, causes: !self.consequences_only })
+        Ok(Options { engine, plants, trace, aims: true, record: false, causes: !self.consequences_only })
     }
-}
-
-#[cfg(feature = "plants")]
-fn planted(name: &str) -> Result<Plants, String> {
-    let plant = Plant::ALL.into_iter().find(|plant| plant.name() == name);
-    plant.map(Plants::only).ok_or_else(|| format!("there is no planted bug {name}"))
-}
-
-#[cfg(not(feature = "plants"))]
-fn planted(_: &str) -> Result<Plants, String> {
-    Err("this etcdsim was built without planted bugs. With them: cargo etcdsim-plants …, which is\n  \
-         cargo run --release -p detcd-simtests --features plants --bin etcdsim -- …"
-        .to_string())
 }
 
 fn main() -> ExitCode {
@@ -169,6 +161,9 @@ fn main() -> ExitCode {
     let code = match &cli.command {
         Command::Run(run) => run_seeds(run),
         Command::Replay(replay) => replay_seed(replay),
+        Command::Shrink(args) => shrink::shrink(args),
+        Command::Explain(args) => explain::explain(args),
+        Command::Museum(args) => museum::museum(args),
     };
     ExitCode::from(code.unwrap_or_else(|error| {
         eprintln!("error: {error}");

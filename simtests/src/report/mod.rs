@@ -1,6 +1,7 @@
 //! What people see. Of many runs: progress while they last, one line per failure, a summary at the end. Of one run: a
 //! [`recording::Recording`], and what is made of it: a page, exports, the first difference to another run.
 pub mod derive;
+pub mod duration;
 mod never;
 pub mod points;
 mod progress;

@@ -1,0 +1,179 @@
+//! `etcdsim museum`: does the simulator find bugs? Plants each in turn, counts the seeds, and writes the page.
+use crate::{
+    museum::{
+        catalogue::{self, EXHIBITS, Exhibit},
+        hunt::{Effort, Finds, hunt},
+        page::{Made, page},
+    },
+    report::duration,
+    saved::planted,
+    story::{Engine, Options},
+};
+use clap::Args;
+use detcd_core::{Plant, Plants};
+use std::{fs, path::PathBuf, sync::atomic::AtomicBool, time::Duration};
+
+/// Plant every bug of the museum in turn and count the seeds until it is caught
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo etcdsim-plants museum --only commit_old_term --catches 3
+  cargo etcdsim-plants museum --out docs/museum.md --numbers simtests/museum/found.json
+  cargo etcdsim-plants museum --check simtests/museum/found.json
+                              hunts the quick ones again; fails if one takes three times as many seeds")]
+pub struct Museum {
+    /// Only these bugs
+    #[arg(long, value_name = "BUG", value_delimiter = ',', value_parser = Plant::ALL.map(Plant::name))]
+    only: Vec<String>,
+    /// How often each is to be caught
+    #[arg(long, default_value = "5")]
+    catches: u64,
+    /// Most seeds for one catch
+    #[arg(long, value_name = "SEEDS", default_value = "100000")]
+    budget: u64,
+    /// Play in the member simulation instead of the replica simulation
+    #[arg(long)]
+    member: bool,
+    #[arg(long, value_name = "J")]
+    jobs: Option<usize>,
+    /// How long to make the first failure of each bug small; 0s: not at all
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration::parse)]
+    shrink: Duration,
+    /// Also hunt these without aiming, to show what aiming gives
+    #[arg(long, value_name = "BUG", value_delimiter = ',', value_parser = Plant::ALL.map(Plant::name))]
+    unaimed: Vec<String>,
+    /// Write the page
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write the figures, for `--check`
+    #[arg(long, value_name = "FILE")]
+    numbers: Option<PathBuf>,
+    /// Hunt those that these figures call quick, and fail if one takes three times as many seeds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "numbers", "only"])]
+    check: Option<PathBuf>,
+}
+
+/// A bug is quick if it takes no more seeds than this, on average.
+const QUICK_SEEDS: f64 = 60.0;
+
+/// So many times as many seeds are a regression.
+const WORSE: f64 = 3.0;
+
+/// Luck must not fail a check: a few seeds more are always allowed.
+const SLACK: f64 = 5.0;
+
+/// Exits 0 if everything was caught, 1 if something was not.
+pub fn museum(args: &Museum) -> Result<u8, String> {
+    // Fails early where the bugs are not compiled in.
+    planted(Plant::ALL[0].name())?;
+    match &args.check {
+        Some(file) => {
+            let json = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let before =
+                serde_json::from_str(&json).map_err(|error| format!("{}: {error}", file.display()))?;
+            check(args, &before)
+        }
+        None => show(args),
+    }
+}
+
+fn options(args: &Museum, exhibit: &Exhibit) -> Options {
+    let engine = if args.member { Engine::Member } else { Engine::Replica };
+    // `museum` has seen to it that this build has them.
+    let plants = planted(exhibit.plant.name()).unwrap_or(Plants::NONE);
+    Options { engine, plants, ..Options::default() }
+}
+
+fn effort(args: &Museum, seeds_max: u64, shrink: Option<Duration>) -> Effort {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Effort { catches: args.catches.max(1), seeds_max, jobs: args.jobs.unwrap_or(cores), shrink }
+}
+
+fn search(args: &Museum, exhibits: &[&Exhibit], effort: Effort, aims: bool) -> Finds {
+    let stop = AtomicBool::new(false);
+    let how = |exhibit: &Exhibit| Options { aims, ..options(args, exhibit) };
+    hunt(exhibits, effort, how, &stop, |exhibit, caught| match caught {
+        Ok(catch) => eprintln!(
+            "{:<28} {:>6} seeds {:>8.2} CPU s  {} (seed {:#x})",
+            exhibit.plant.name(),
+            catch.seeds,
+            catch.cpu_ns as f64 / 1e9,
+            catch.judge,
+            catch.seed
+        ),
+        Err(seeds) => eprintln!("{:<28} not found within {seeds} seeds", exhibit.plant.name()),
+    })
+}
+
+fn show(args: &Museum) -> Result<u8, String> {
+    let named = |names: &[String]| -> Vec<&Exhibit> {
+        EXHIBITS.iter().filter(|exhibit| names.iter().any(|name| name == exhibit.plant.name())).collect()
+    };
+    let exhibits = if args.only.is_empty() { EXHIBITS.iter().collect() } else { named(&args.only) };
+    let shrink = Some(args.shrink).filter(|budget| !budget.is_zero());
+    let finds = search(args, &exhibits, effort(args, args.budget, shrink), true);
+    let unaimed = search(args, &named(&args.unaimed), effort(args, args.budget, None), false);
+    let made = Made {
+        command: command(),
+        engine: if args.member { "member" } else { "replica" },
+        seeds_max: args.budget,
+        catches: args.catches.max(1),
+    };
+    let text = page(&made, &finds, &unaimed);
+    match &args.out {
+        Some(path) => fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => print!("{text}"),
+    }
+    if let Some(path) = &args.numbers {
+        let json = serde_json::to_string_pretty(&finds).map_err(|error| error.to_string())?;
+        fs::write(path, json + "\n").map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    let missed: Vec<&str> =
+        finds.iter().filter(|(_, found)| found.missed_seeds > 0).map(|(name, _)| name.as_str()).collect();
+    if missed.is_empty() {
+        return Ok(0);
+    }
+    println!("not always caught: {}", missed.join(", "));
+    Ok(1)
+}
+
+fn check(args: &Museum, before: &Finds) -> Result<u8, String> {
+    let quick: Vec<&Exhibit> = EXHIBITS
+        .iter()
+        .filter(|exhibit| {
+            let mean = before.get(exhibit.plant.name()).and_then(|found| found.seeds_mean());
+            mean.is_some_and(|mean| mean <= QUICK_SEEDS)
+        })
+        .collect();
+    let seeds_max = (QUICK_SEEDS * WORSE + SLACK) as u64 * args.catches.max(1);
+    let finds = search(args, &quick, effort(args, seeds_max, None), true);
+    let mut worse = Vec::new();
+    for exhibit in &quick {
+        let name = exhibit.plant.name();
+        let (was, is) = (
+            before.get(name).and_then(|found| found.seeds_mean()).unwrap_or_default(),
+            finds.get(name).and_then(|found| found.seeds_mean()),
+        );
+        if is.is_none_or(|is| is > was * WORSE + SLACK) {
+            let is = is.map_or_else(|| "not found".to_owned(), |is| format!("{is:.1} seeds"));
+            worse.push(format!("{name}: {was:.1} seeds before, {is} now"));
+        }
+    }
+    println!("{} quick bugs hunted, {} caught as soon as before", quick.len(), quick.len() - worse.len());
+    for line in &worse {
+        println!("WORSE {line}");
+    }
+    Ok(u8::from(!worse.is_empty()))
+}
+
+/// What was typed, as it can be typed again.
+fn command() -> String {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    format!("cargo etcdsim-plants {}", args.join(" "))
+}
+
+/// The row of a plant, for messages.
+pub fn told(plant: Plant) -> String {
+    catalogue::of(plant)
+        .map_or_else(|| plant.name().to_owned(), |exhibit| format!("{}: {}", exhibit.number, exhibit.what))
+}

@@ -1,0 +1,353 @@
+//! What hangs in the museum: bugs that real systems had, each with the place where it was seen, and those that cannot be
+//! planted before the feature they live in is built.
+use detcd_core::Plant;
+
+/// One bug that can be planted.
+#[derive(Clone, Copy, Debug)]
+pub struct Exhibit {
+    pub plant: Plant,
+    /// Its number; `own` for one that no other system is known to have had.
+    pub number: &'static str,
+    pub what: &'static str,
+    pub seen_in: &'static str,
+}
+
+/// A bug whose feature is not built.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    pub number: &'static str,
+    pub name: &'static str,
+    pub what: &'static str,
+    pub waits_for: &'static str,
+}
+
+const fn exhibit(plant: Plant, number: &'static str, what: &'static str, seen_in: &'static str) -> Exhibit {
+    Exhibit { plant, number, what, seen_in }
+}
+
+pub const EXHIBITS: &[Exhibit] = &[
+    exhibit(Plant::VoteNoSync, "C01", "a vote leaves before it is on disk", "what Raft asks of its storage"),
+    exhibit(
+        Plant::AckBeforeSync,
+        "C02",
+        "a follower acknowledges what its disk does not have",
+        "what Raft asks of its storage",
+    ),
+    exhibit(
+        Plant::SingleVoterReplyFirst,
+        "C03",
+        "a lone member answers before its disk has the entry",
+        "etcd #14370",
+    ),
+    exhibit(
+        Plant::CommitOldTerm,
+        "C04",
+        "entries of an earlier term are committed by counting copies",
+        "Raft, figure 8; CCF",
+    ),
+    exhibit(
+        Plant::NoUptodateCheck,
+        "C05",
+        "a vote is given without a look at the candidate's log",
+        "Raft 5.4.1",
+    ),
+    exhibit(
+        Plant::TruncateAlways,
+        "C06",
+        "every append cuts the log behind it, a late one too",
+        "CCF, early AppendEntries",
+    ),
+    exhibit(
+        Plant::CommitNotClamped,
+        "C07",
+        "a heartbeat's commit index is taken beyond what matches",
+        "Raft, figure 2",
+    ),
+    exhibit(
+        Plant::AckBeyondMatch,
+        "C08",
+        "an acknowledgement names the end of the log, not what matches",
+        "CCF",
+    ),
+    exhibit(Plant::NackAsAck, "C09", "a rejection counts as progress", "CCF"),
+    exhibit(Plant::DupVotes, "C10", "a repeated vote counts twice", "duplicated messages"),
+    exhibit(
+        Plant::TransferNeverAborts,
+        "C19",
+        "a handover to a member that is gone never ends",
+        "etcd #11417",
+    ),
+    exhibit(
+        Plant::ReadIndexBeforeTermCommit,
+        "C20",
+        "a new leader answers reads before it has committed anything",
+        "etcd #12680",
+    ),
+    exhibit(
+        Plant::ReadIndexCtxReuse,
+        "C21",
+        "a late confirmation of an old read counts for a newer index",
+        "etcd #20418, raft #397",
+    ),
+    exhibit(
+        Plant::ReadVsLeaderChange,
+        "C22",
+        "the answer of a leader that was deposed is used after the change",
+        "etcd #21375",
+    ),
+    exhibit(
+        Plant::LeaseReadNoDriftBound,
+        "C23",
+        "a deposed leader answers reads by its own clock",
+        "Jepsen on etcd 0.4.1",
+    ),
+    exhibit(
+        Plant::PrevoteLocalTerm,
+        "C24",
+        "consent to a pre-vote carries the voter's own term",
+        "raft d4471b2, etcd #8525",
+    ),
+    exhibit(
+        Plant::NoCheckQuorumAsym,
+        "C25",
+        "a leader that hears nobody keeps the lead",
+        "an outage of 2020 by a switch that failed one way",
+    ),
+    exhibit(
+        Plant::RecentActiveUnset,
+        "C26",
+        "members that were heard count as silent, and leaders that work step down",
+        "raft a3afec7, 7b8cdf3",
+    ),
+    exhibit(
+        Plant::ProbeNeverResumes,
+        "C27",
+        "one lost probe silences a follower for ever",
+        "raft 335903b, 49bac48",
+    ),
+    exhibit(
+        Plant::PaginationLosesCommits,
+        "C29",
+        "committed entries that do not fit into one batch are skipped",
+        "raft 8ecce32",
+    ),
+    exhibit(Plant::UncommittedSizeLeak, "C30", "the count of uncommitted bytes only grows", "raft a370b6f"),
+    exhibit(
+        Plant::AsyncAppendAba,
+        "C31",
+        "a late write vouches for entries that replaced what it wrote",
+        "raft's play of an ABA",
+    ),
+    exhibit(
+        Plant::WalTailNotZeroed,
+        "C32",
+        "a torn record stays, and what is appended behind it is lost (nearest kin: etcd's tail that was not zeroed)",
+        "etcd #5250",
+    ),
+    exhibit(Plant::RenameNoDirsync, "C33", "a new segment's name is not synced", "etcd #6368"),
+    exhibit(Plant::FsyncErrorRetry, "C35", "a failed sync is tried again", "fsyncgate, 2018"),
+    exhibit(
+        Plant::LostTailStillVotes,
+        "C42",
+        "a member that lost synced entries votes as before",
+        "etcd #13509 and kin",
+    ),
+    exhibit(
+        Plant::CrcNotChained,
+        "C43",
+        "damage in the middle of the log is read as valid",
+        "misdirected writes",
+    ),
+    exhibit(
+        Plant::TombstoneAtCompactRev,
+        "C45",
+        "compaction drops the tombstone at its own revision",
+        "etcd #18089",
+    ),
+    exhibit(
+        Plant::SlowWatcherSkipsCompacted,
+        "C47",
+        "a slow watcher jumps over what was compacted",
+        "etcd #17529",
+    ),
+    exhibit(
+        Plant::FutureRevWatch,
+        "C49",
+        "a watch from a future revision hears earlier events",
+        "etcd #9775, #20221",
+    ),
+    exhibit(Plant::ProgressOvertakesEvents, "C50", "a progress reply overtakes events", "etcd #15220"),
+    exhibit(
+        Plant::DupOrGhostEvent,
+        "C51",
+        "one change of a transaction is shown twice",
+        "etcd #17247, #17228",
+    ),
+    exhibit(
+        Plant::SplitRevision,
+        "C52",
+        "one revision comes in two replies without a mark",
+        "etcd's watch guarantees",
+    ),
+    exhibit(
+        Plant::TxnRangeAtCompactedRev,
+        "C53",
+        "a transaction's read of the past depends on how far this member has compacted",
+        "etcd #18667, #21432",
+    ),
+    exhibit(
+        Plant::LeaseIdOrder,
+        "C54",
+        "negative lease ids sort one way here and another way there",
+        "etcd #14239",
+    ),
+    exhibit(Plant::OldLeaderRevokes, "C55", "a deposed leader still revokes leases", "etcd #12528, #15247"),
+    exhibit(
+        Plant::KeepaliveLies,
+        "C56",
+        "a renewal succeeds for a lease that is going",
+        "etcd #15247, #20615",
+    ),
+    exhibit(
+        Plant::ExpiredNotRevoked,
+        "C58",
+        "a lease whose revocation was lost lives for ever",
+        "etcd #10686, #14087",
+    ),
+    exhibit(Plant::GrantKeepaliveRace, "C59", "a renewal meets a grant that is not applied", "etcd #13932"),
+    exhibit(
+        Plant::ReattachWrongDelete,
+        "C60",
+        "a key that moved to another lease goes with the first",
+        "leases",
+    ),
+    exhibit(Plant::AcceptForeignMemberMsg, "C64", "a message to another member is taken", "etcd #17813"),
+    exhibit(Plant::LeaderAckBeforeSync, "own", "a leader counts its own entry before its disk has it", ""),
+    exhibit(Plant::CommitWithoutMajority, "own", "a leader commits what it alone holds", ""),
+    exhibit(Plant::ConflictingTailKept, "own", "a follower keeps entries that conflict", ""),
+    exhibit(Plant::ReadWithoutReadIndex, "own", "a linearizable read asks nobody", ""),
+];
+
+const fn waiting(
+    number: &'static str,
+    name: &'static str,
+    what: &'static str,
+    waits_for: &'static str,
+) -> Waiting {
+    Waiting { number, name, what, waits_for }
+}
+
+const MEMBERS: &str = "changes of the membership";
+const CHECKPOINTS: &str = "checkpoints";
+const INSTALL: &str = "checkpoints sent to members";
+
+pub const WAITING: &[Waiting] = &[
+    waiting("C11", "joint_union_quorum", "a joint configuration counts one majority of the union", MEMBERS),
+    waiting(
+        "C12",
+        "confchange_before_noop",
+        "a change is accepted before the leader has committed in its term",
+        MEMBERS,
+    ),
+    waiting(
+        "C13",
+        "campaign_with_unapplied_conf",
+        "a member campaigns that has not applied a change",
+        MEMBERS,
+    ),
+    waiting(
+        "C14",
+        "learner_refuses_vote",
+        "a promoted learner that has not heard of it does not vote",
+        MEMBERS,
+    ),
+    waiting("C15", "restore_drops_joint", "the joint half is lost on the way through a checkpoint", INSTALL),
+    waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", MEMBERS),
+    waiting("C17", "pending_conf_stuck", "a repeated addition blocks every later change", MEMBERS),
+    waiting("C18", "leader_removes_self_stays", "a leader that was removed keeps the lead", MEMBERS),
+    waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", CHECKPOINTS),
+    waiting(
+        "C34",
+        "snap_wal_order",
+        "the marker of a checkpoint is durable before the checkpoint",
+        CHECKPOINTS,
+    ),
+    waiting(
+        "C36",
+        "consistent_index_outside_txn",
+        "the applied index is saved apart from the data",
+        CHECKPOINTS,
+    ),
+    waiting(
+        "C37",
+        "defrag_skips_index_hook",
+        "defragmentation does not carry the applied index",
+        CHECKPOINTS,
+    ),
+    waiting("C38", "readonly_entry_keeps_index", "some entries do not move the applied index", CHECKPOINTS),
+    waiting("C39", "snapshot_index_overwritten", "a stale index overwrites a received one", INSTALL),
+    waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", INSTALL),
+    waiting("C41", "two_snapshots_quick", "a second checkpoint arrives while the first is taken in", INSTALL),
+    waiting(
+        "C44",
+        "revision_falls_after_compact_crash",
+        "the revision falls after a crash in a compaction",
+        CHECKPOINTS,
+    ),
+    waiting(
+        "C46",
+        "lone_tombstone_not_restored",
+        "a key of which only a tombstone is left is forgotten at boot",
+        CHECKPOINTS,
+    ),
+    waiting(
+        "C48",
+        "restore_watch_min_rev",
+        "watchers hear old events again after a checkpoint arrived",
+        INSTALL,
+    ),
+    waiting(
+        "C57",
+        "ttl_reset_on_leader_change",
+        "a lease begins anew with every leader",
+        "checkpoints of remaining lease time",
+    ),
+    waiting(
+        "C61",
+        "lock_without_lease_check",
+        "a lock is granted without a look at its lease",
+        "the Lock service",
+    ),
+    waiting("C62", "promotion_not_persisted", "a promotion is not in the durable state", MEMBERS),
+    waiting("C63", "promote_unstarted", "a learner that never ran is promoted", MEMBERS),
+    waiting("C65", "memberupdate_promotes", "an update of addresses makes a learner vote", MEMBERS),
+    waiting("C66", "auth_not_replayed_equally", "members disagree on who may do what", "authentication"),
+];
+
+/// The exhibit of a plant.
+pub fn of(plant: Plant) -> Option<&'static Exhibit> {
+    EXHIBITS.iter().find(|exhibit| exhibit.plant == plant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plant_hangs_here_once() {
+        for plant in Plant::ALL {
+            let times = EXHIBITS.iter().filter(|exhibit| exhibit.plant == plant).count();
+            assert_eq!(times, 1, "{}", plant.name());
+        }
+    }
+
+    #[test]
+    fn no_number_is_given_twice_and_none_is_left_out() {
+        let numbers =
+            EXHIBITS.iter().map(|exhibit| exhibit.number).chain(WAITING.iter().map(|row| row.number));
+        let mut numbers: Vec<&str> = numbers.filter(|&number| number != "own").collect();
+        numbers.sort_unstable();
+        let all: Vec<String> = (1..=66).map(|number| format!("C{number:02}")).collect();
+        assert_eq!(numbers, all);
+    }
+}
