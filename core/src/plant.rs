@@ -37,39 +37,46 @@ plants! {
     NoUptodateCheck = "no_uptodate_check",
     /// C06: a follower cuts its log behind every append, even a late or repeated one.
     TruncateAlways = "truncate_always",
-    /// C07: a follower takes the leader's commit index beyond what is known to match.
+    /// C07: a follower takes the leader's commit index beyond what is known to match. It is the leader that limits it
+    /// here, in heartbeats.
     CommitNotClamped = "commit_not_clamped",
     /// C08: a follower acknowledges the end of its own log instead of what matches the leader's.
     AckBeyondMatch = "ack_beyond_match",
-    /// C09: a leader takes a rejection for progress.
+    /// C09: a leader takes the rejection of an append for the acknowledgement of what goes before it.
     NackAsAck = "nack_as_ack",
-    /// C10: a voter that answers twice counts twice.
+    /// C10: a voter that answers twice counts twice: its second answer stands for somebody who is silent.
     DupVotes = "dup_votes",
-    /// C19: a handover to a member that is gone blocks proposals for ever.
+    /// C19: a handover to a member that is gone, or votes no longer, blocks proposals for ever.
     TransferNeverAborts = "transfer_never_aborts",
     /// C20: a new leader answers reads before an entry of its term is committed.
     ReadIndexBeforeTermCommit = "readindex_before_term_commit",
-    /// C21: a retried round of reads keeps its number, so a late confirmation of the old one counts for the new
-    /// index.
+    /// C21: a round of reads that waits for its quorum takes in later questions, with a newer index and under its old
+    /// number, so a late confirmation counts for them too. The analogue of a retry that keeps its request context.
     ReadIndexCtxReuse = "readindex_ctx_reuse",
-    /// C22: an answer to a read that the leader before gave counts after the leader has changed.
+    /// C22: an answer to a read that the leader before gave counts after the leader has changed. Alone that would be safe
+    /// here, because a question is asked after its reads arrived and has a number of its own; so the question that is
+    /// kept takes in the reads that arrived since, as the loop that served reads did.
     ReadVsLeaderChange = "read_vs_leader_change",
-    /// C23: a leader answers reads by itself for as long as it believes that it leads.
+    /// C23: a leader answers reads by itself for as long as it believes that it leads, as etcd does when its reads are
+    /// lease-based.
     LeaseReadNoDriftBound = "lease_read_no_drift_bound",
-    /// C24: a granted pre-vote carries the voter's own term instead of the one it was asked about.
+    /// C24: a granted pre-vote carries the voter's own term instead of the one it was asked about, and a pre-vote of an
+    /// earlier term is not answered. One who was cut off is then heard by nobody, and hears nothing of the term.
     PrevoteLocalTerm = "prevote_local_term",
     /// C25: a leader that hears nobody keeps the lead.
     NoCheckQuorumAsym = "no_checkquorum_asym",
-    /// C26: who was heard since the last check is forgotten at the wrong moment, and a leader that works steps
-    /// down.
+    /// C26: a new member counts as silent before it can be heard, and the answer to a heartbeat does not count as
+    /// hearing somebody: a leader that works steps down.
     RecentActiveUnset = "recent_active_unset",
     /// C27: a lost probe leaves its follower paused for ever.
     ProbeNeverResumes = "probe_never_resumes",
     /// C29: what does not fit into one batch of entries to apply is skipped.
     PaginationLosesCommits = "pagination_loses_commits",
-    /// C30: the count of bytes that wait for a quorum only grows, until every proposal is dropped.
+    /// C30: the count of bytes that wait for a quorum only grows, until every proposal is dropped. There is no counter
+    /// here that could drift: what is committed is not taken off.
     UncommittedSizeLeak = "uncommitted_size_leak",
-    /// C31: a write that ends after its entries were replaced vouches for their replacements.
+    /// C31: a write that ends after its entries were replaced vouches for their replacements. A position stands here
+    /// for the index and term that were confused.
     AsyncAppendAba = "async_append_aba",
     /// C32: recovery leaves a torn record where it is; what is appended behind it is out of sight.
     WalTailNotZeroed = "wal_tail_not_zeroed",

@@ -31,7 +31,8 @@ impl Raft {
                 self.restart_election_timer(now);
             }
             // A pre-vote is granted for the term it asks about, which is not ours.
-            let term = if plants.has(Plant::PrevoteLocalTerm) { self.ballot.term } else { m.term };
+            let own = self.ballot.term.max(1);
+            let term = if plants.has(Plant::PrevoteLocalTerm) { own } else { m.term };
             self.send(Message { term, ..message::to(answer, candidate) });
         } else {
             self.refuse_candidate(candidate, answer);

@@ -78,8 +78,8 @@ impl Raft {
         let mine = match &self.role {
             // Consent names the term it is for; a refusal comes in the voter's own.
             Role::PreCandidate(_) => {
-                let local = self.settings.plants.has(Plant::PrevoteLocalTerm);
-                pre && (m.reject || m.term == self.ballot.term + u64::from(!local))
+                let any = self.settings.plants.has(Plant::PrevoteLocalTerm);
+                pre && (m.reject || any || m.term == self.ballot.term + 1)
             }
             Role::Candidate(_) => !pre,
             Role::Follower(_) | Role::Leader(_) => false,

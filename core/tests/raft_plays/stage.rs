@@ -34,6 +34,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub struct Stage {
+    /// What every member does wrong.
+    plants: Plants,
     nodes: BTreeMap<u64, Node>,
     first: ConfState,
     queue: Vec<Message>,
@@ -94,6 +96,10 @@ impl<'a> Words<'a> {
 }
 
 impl Stage {
+    pub fn new(plants: Plants) -> Stage {
+        Stage { plants, ..Stage::default() }
+    }
+
     /// Does it and tells what came of it.
     pub fn command(&mut self, line: &str) -> String {
         self.out.clear();
@@ -198,7 +204,7 @@ impl Stage {
     }
 
     fn cluster(&mut self, words: &Words<'_>) {
-        *self = Stage { out: std::mem::take(&mut self.out), ..Stage::default() };
+        *self = Stage { out: std::mem::take(&mut self.out), ..Stage::new(self.plants) };
         let own = |(name, value): (&&str, &&str)| (name.to_string(), value.to_string());
         self.options = words.named.iter().map(own).collect();
         let n = words.number("n").expect("n=");
@@ -233,7 +239,7 @@ impl Stage {
         let max_inflight_messages = option("inflight").unwrap_or(16) as usize;
         let max_uncommitted_bytes = option("uncommitted").unwrap_or(1 << 20);
         let pre_vote = self.options.get("prevote").map(String::as_str) != Some("off");
-        let conf_state = self.first.clone();
+        let (conf_state, plants) = (self.first.clone(), self.plants);
         let node = self.node(member);
         let setup = Setup {
             id: MemberId(member),
@@ -248,7 +254,7 @@ impl Stage {
             max_message_bytes,
             max_inflight_messages,
             max_uncommitted_bytes,
-            plants: Plants::NONE,
+            plants,
             rng: Rng::from_seed(member),
         };
         node.raft = Some(Raft::new(setup, node.now));

@@ -100,4 +100,76 @@ mod plants {
     fn read_without_read_index_is_caught() {
         is_caught(Plant::ReadWithoutReadIndex, 300);
     }
+    #[test]
+    fn single_voter_reply_first_is_caught() {
+        is_caught(Plant::SingleVoterReplyFirst, 300);
+    }
+    #[test]
+    fn no_uptodate_check_is_caught() {
+        is_caught(Plant::NoUptodateCheck, 300);
+    }
+    #[test]
+    fn truncate_always_is_caught() {
+        is_caught(Plant::TruncateAlways, 300);
+    }
+    #[test]
+    fn commit_not_clamped_is_caught() {
+        is_caught(Plant::CommitNotClamped, 300);
+    }
+    #[test]
+    fn ack_beyond_match_is_caught() {
+        is_caught(Plant::AckBeyondMatch, 300);
+    }
+    #[test]
+    fn nack_as_ack_is_caught() {
+        is_caught(Plant::NackAsAck, 300);
+    }
+    #[test]
+    fn dup_votes_is_caught() {
+        is_caught(Plant::DupVotes, 300);
+    }
+    #[test]
+    fn transfer_never_aborts_is_caught() {
+        is_caught(Plant::TransferNeverAborts, 300);
+    }
+    #[test]
+    fn readindex_before_term_commit_is_caught() {
+        is_caught(Plant::ReadIndexBeforeTermCommit, 300);
+    }
+    #[test]
+    fn lease_read_no_drift_bound_is_caught() {
+        is_caught(Plant::LeaseReadNoDriftBound, 300);
+    }
+    #[test]
+    fn prevote_local_term_is_caught() {
+        is_caught(Plant::PrevoteLocalTerm, 300);
+    }
+    #[test]
+    fn no_checkquorum_asym_is_caught() {
+        is_caught(Plant::NoCheckQuorumAsym, 300);
+    }
+    #[test]
+    fn recent_active_unset_is_caught() {
+        is_caught(Plant::RecentActiveUnset, 300);
+    }
+    #[test]
+    fn probe_never_resumes_is_caught() {
+        is_caught(Plant::ProbeNeverResumes, 300);
+    }
+    #[test]
+    fn pagination_loses_commits_is_caught() {
+        is_caught(Plant::PaginationLosesCommits, 300);
+    }
+    #[test]
+    fn uncommitted_size_leak_is_caught() {
+        is_caught(Plant::UncommittedSizeLeak, 300);
+    }
+    #[test]
+    fn async_append_aba_is_caught() {
+        is_caught(Plant::AsyncAppendAba, 300);
+    }
+    #[test]
+    fn accept_foreign_member_msg_is_caught() {
+        is_caught(Plant::AcceptForeignMemberMsg, 300);
+    }
 }

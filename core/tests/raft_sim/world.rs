@@ -29,6 +29,7 @@ pub struct Deeds {
     pub cuts: u64,
     pub lost: u64,
     pub repeated: u64,
+    pub astray: u64,
     pub transfers: u64,
     pub conf_changes: u64,
     pub rejections: u64,
@@ -47,6 +48,7 @@ impl Deeds {
         self.cuts += other.cuts;
         self.lost += other.lost;
         self.repeated += other.repeated;
+        self.astray += other.astray;
         self.transfers += other.transfers;
         self.conf_changes += other.conf_changes;
         self.rejections += other.rejections;
@@ -56,7 +58,7 @@ impl Deeds {
     pub fn assert_awake(&self, profile: Profile) {
         let Deeds { elections, committed, reads, crashes, torn_writes, cuts, lost, repeated, .. } = *self;
         let mut all = vec![elections, committed, reads, crashes, torn_writes, cuts, lost, repeated];
-        all.extend([self.transfers, self.rejections]);
+        all.extend([self.transfers, self.rejections, self.astray]);
         if profile == Profile::Changing {
             all.push(self.conf_changes);
         }
@@ -124,6 +126,8 @@ struct Rates {
     lazy_permille: u64,
     message_bytes: usize,
     inflight: usize,
+    uncommitted_bytes: u64,
+    astray_permille: u64,
 }
 
 pub struct World {
@@ -138,6 +142,10 @@ pub struct World {
     cuts: BTreeSet<(u64, u64)>,
     rates: Rates,
     healed: bool,
+    /// Crashed for good, or deaf for good, when everything else healed.
+    gone: BTreeSet<u64>,
+    /// Long after the last fault; nothing but the end is to come.
+    is_calm: bool,
     payloads: u64,
     contexts: u64,
     judge: Judge,
@@ -164,6 +172,8 @@ impl World {
             lazy_permille: [0, 0, 5, 50][rng.below(4) as usize],
             message_bytes: [1, 100, 1000, 100_000][rng.below(4) as usize],
             inflight: 1 + rng.below(8) as usize,
+            uncommitted_bytes: [2_000, 20_000, 100_000][rng.below(3) as usize],
+            astray_permille: [0, 0, 5, 50][rng.below(4) as usize],
         };
         let node = |_| Node {
             disk: Vec::new(),
@@ -187,6 +197,8 @@ impl World {
             cuts: BTreeSet::new(),
             rates,
             healed: false,
+            gone: BTreeSet::new(),
+            is_calm: false,
             payloads: 0,
             contexts: 0,
             judge: Judge::default(),
@@ -278,22 +290,22 @@ impl World {
                     self.after(gap, Event::Fault);
                 }
             }
+            // Once everything has healed, the only cuts are those that stay.
+            Event::Mend { .. } if self.healed => {}
             Event::Mend { cuts } => self.cuts.retain(|cut| !cuts.contains(cut)),
             Event::Heal => self.heal(),
             Event::Last => {
-                if !self
-                    .nodes
-                    .keys()
-                    .copied()
-                    .collect::<Vec<_>>()
-                    .into_iter()
-                    .any(|member| self.leads(member))
-                {
+                if self.leader().is_none() {
                     let all = self.nodes.values().filter_map(|node| node.raft.as_ref()).map(Raft::status);
                     let all: Vec<_> = all.map(|status| format!("\n  {status:?}")).collect();
                     return Err(format!("liveness: no leader long after the last fault:{}", all.concat()));
                 }
-                self.propose()?;
+                self.is_calm = true;
+                if !self.propose()? {
+                    return Err(
+                        "liveness: the leader takes no proposal long after the last fault".to_string()
+                    );
+                }
                 self.after(self.rates.election_timeout.times(4), Event::End { moved: 0 });
             }
             Event::End { .. } => {}
@@ -306,10 +318,12 @@ impl World {
         self.cuts.clear();
         self.rates.loss_permille = 0;
         self.rates.repeat_permille = 0;
+        self.rates.astray_permille = 0;
         self.rates.aimed_permille = 0;
         self.rates.lazy_permille = 0;
         self.rates.delay_max = Span::millis(2);
         self.rates.sync_max = Span::millis(2);
+        self.lose_a_minority();
         for member in self.nodes.keys().copied().collect::<Vec<_>>() {
             if self.nodes[&member].raft.is_none() {
                 self.after(Span::ZERO, Event::Start { member });
@@ -321,10 +335,38 @@ impl World {
         self.after(Span::secs(3) + self.rates.election_timeout.times(patience), Event::Last);
     }
 
+    /// A majority must do, without those who will never run again, and with one that speaks and hears nothing.
+    fn lose_a_minority(&mut self) {
+        let members = self.nodes.len() as u64;
+        let spare = (members - 1) / 2;
+        if self.profile == Profile::Changing || spare == 0 {
+            return;
+        }
+        let one = 1 + self.rng.below(members);
+        match self.rng.below(4) {
+            0 => {}
+            1 => {
+                self.gone.insert(one);
+                self.cuts.extend((1..=members).map(|other| (other, one)));
+            }
+            // Those at the front of the log, or one by chance.
+            _ => {
+                let first = if self.rng.below(2) == 0 { self.leader().unwrap_or(one) } else { one };
+                for member in (first..first + 1 + self.rng.below(spare)).map(|at| 1 + (at - 1) % members) {
+                    self.crash(member);
+                    self.gone.insert(member);
+                }
+            }
+        }
+    }
+
+    fn leader(&self) -> Option<u64> {
+        self.nodes.keys().copied().find(|member| self.leads(*member))
+    }
+
     /// Everybody in the membership has applied the same, and the last proposal got through.
     fn check_end(&self) -> Result<(), String> {
-        let leader = self.nodes.keys().copied().find(|member| self.leads(*member));
-        let Some(leader) = leader else { return Err("liveness: no leader at the end".to_string()) };
+        let Some(leader) = self.leader() else { return Err("liveness: no leader at the end".to_string()) };
         let status = self.nodes[&leader].raft.as_ref().expect("it leads").status();
         if status.commit != status.last_index {
             return Err(format!("liveness: the leader waits for a quorum: {status:?}"));
@@ -332,6 +374,9 @@ impl World {
         let state = &status.conf_state;
         for member in state.voters.iter().chain(&state.learners).chain(&state.voters_outgoing) {
             let node = &self.nodes[member];
+            if self.gone.contains(member) {
+                continue;
+            }
             if node.applied != status.commit {
                 let theirs = node.raft.as_ref().map(Raft::status);
                 return Err(format!("liveness: {member} lags at {}: {theirs:?} {status:?}", node.applied));
@@ -360,7 +405,8 @@ impl World {
     }
 
     fn start(&mut self, member: u64) -> Result<(), String> {
-        if self.nodes[&member].raft.is_some() {
+        let is_dead = self.healed && self.gone.contains(&member);
+        if self.nodes[&member].raft.is_some() || is_dead {
             return Ok(());
         }
         let (seed, now) = (self.rng.u64(), self.now);
@@ -368,6 +414,7 @@ impl World {
         let (rates, plants) = (&self.rates, self.plants);
         let (election_timeout, pre_vote) = (rates.election_timeout, rates.pre_vote);
         let (max_message_bytes, max_inflight_messages) = (rates.message_bytes, rates.inflight);
+        let max_uncommitted_bytes = rates.uncommitted_bytes;
         let node = self.node(member);
         node.life += 1;
         node.applied = 0;
@@ -384,7 +431,7 @@ impl World {
             pre_vote,
             max_message_bytes,
             max_inflight_messages,
-            max_uncommitted_bytes: 100_000,
+            max_uncommitted_bytes,
             plants,
             rng: Rng::from_seed(seed),
         };
@@ -463,6 +510,9 @@ impl World {
                         self.judge.became_leader(raft, life)?;
                         aims = true;
                     }
+                    Note::QuorumLost { .. } if self.is_calm => {
+                        return Err("liveness: a leader that everybody hears steps down".to_string());
+                    }
                     Note::LogTailLost { .. } => return Err("a healthy disk lost its tail".to_string()),
                     _ => {}
                 }
@@ -536,6 +586,10 @@ impl World {
             self.after(delay, Event::Deliver { from, to, message: message.clone() });
         }
         let delay = self.tail(self.rates.delay_max);
+        // Somebody else lives at the address now.
+        let astray = self.rng.below(1000) < self.rates.astray_permille;
+        let to = if astray { 1 + self.rng.below(self.nodes.len() as u64) } else { to };
+        self.deeds.astray += u64::from(astray);
         self.after(delay, Event::Deliver { from, to, message });
     }
 

@@ -7,8 +7,9 @@ use detcd_proto::Message as _;
 use detcd_proto::raftpb::{ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, EntryType};
 
 impl World {
-    pub(super) fn propose(&mut self) -> Result<(), String> {
-        let Some(member) = self.someone_alive() else { return Ok(()) };
+    /// Answers whether it was taken, which promises nothing.
+    pub(super) fn propose(&mut self) -> Result<bool, String> {
+        let Some(member) = self.someone_alive() else { return Ok(false) };
         let changes = self.profile == Profile::Changing && !self.healed && self.rng.below(20) == 0;
         let (kind, data) = if changes {
             (EntryType::EntryConfChangeV2, self.some_change().encode_to_vec())
@@ -18,15 +19,10 @@ impl World {
             data.resize(8 + self.rng.below(100) as usize, 0);
             (EntryType::EntryNormal, data)
         };
-        let member = if self.healed {
-            self.nodes.keys().copied().find(|member| self.leads(*member)).unwrap_or(member)
-        } else {
-            member
-        };
-        self.turn(member, |raft, now| {
-            // A refusal is fine: nothing was promised.
-            let _ = raft.propose(now, kind, Bytes::from(data));
-        })
+        let member = if self.healed { self.leader().unwrap_or(member) } else { member };
+        let mut taken = false;
+        self.turn(member, |raft, now| taken = raft.propose(now, kind, Bytes::from(data)).is_ok())?;
+        Ok(taken)
     }
 
     fn some_change(&mut self) -> ConfChangeV2 {
@@ -84,7 +80,7 @@ impl World {
             }
             8 => {
                 // The leader alone on its side.
-                if let Some(leader) = (1..=members).find(|member| self.leads(*member)) {
+                if let Some(leader) = self.leader() {
                     let others = (1..=members).filter(|member| *member != leader);
                     let cuts: Vec<_> = others.flat_map(|other| [(leader, other), (other, leader)]).collect();
                     self.cuts.extend(cuts.iter().copied());
@@ -94,7 +90,7 @@ impl World {
                 }
             }
             _ => {
-                if let Some(leader) = (1..=members).find(|member| self.leads(*member)) {
+                if let Some(leader) = self.leader() {
                     self.deeds.transfers += 1;
                     let to = if self.rng.below(3) == 0 { None } else { Some(MemberId(one)) };
                     self.turn(leader, |raft, now| {
