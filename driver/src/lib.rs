@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod board;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod fanout;
 mod front;
 mod gate;

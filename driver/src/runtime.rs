@@ -1,4 +1,5 @@
-//! The ports: verbs of the world. Small, dumb, and all that a new runtime has to supply.
+//! The ports: verbs of the world. Small, dumb, and all that a new runtime has to supply. `conformance` (a feature) holds
+//! a runtime to them.
 use bytes::Bytes;
 use detcd_core::{Member, MemberId, Moment};
 use detcd_proto::{etcdserverpb as pb, leasepb, raftpb};
@@ -15,6 +16,7 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn wall_nanos(&self) -> u64;
     /// A seed. Asked at boot and never after.
     fn entropy(&self) -> u64;
+    /// Never early. A moment that has passed is no wait.
     fn sleep_until(&self, at: Moment) -> impl Future<Output = ()> + Send;
     fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static);
     /// As `spawn`, on a thread of its own where there are threads: this task may block on the disk.
@@ -48,10 +50,11 @@ pub trait Disk: Send + Sync + 'static {
     fn open(&self, name: &str) -> impl Future<Output = io::Result<Self::File>> + Send;
     /// File names in a folder, without the folder, ascending; a missing folder is empty.
     fn list(&self, folder: &str) -> impl Future<Output = io::Result<Vec<String>>> + Send;
-    /// Replaces `to` if it exists. Survives power loss only after `sync_dir`.
+    /// Replaces `to` if it exists; its folder must. Survives power loss only after `sync_dir`.
     fn rename(&self, from: &str, to: &str) -> impl Future<Output = io::Result<()>> + Send;
+    /// What is not there is `NotFound`.
     fn remove(&self, name: &str) -> impl Future<Output = io::Result<()>> + Send;
-    /// When this answers Ok, the names in this folder survive power loss.
+    /// When this answers Ok, the names in this folder survive power loss. A missing folder is `NotFound`.
     fn sync_dir(&self, folder: &str) -> impl Future<Output = io::Result<()>> + Send;
 }
 
@@ -62,6 +65,7 @@ pub trait File: Send + 'static {
     fn read_at(&mut self, offset: u64, len: usize) -> impl Future<Output = io::Result<Bytes>> + Send;
     /// Writes behind the last byte.
     fn append(&mut self, bytes: Bytes) -> impl Future<Output = io::Result<()>> + Send;
+    /// Shortens the file; a length at its end or beyond changes nothing.
     fn truncate(&mut self, len: u64) -> impl Future<Output = io::Result<()>> + Send;
     /// When this answers Ok, everything appended or truncated before survives power loss. The only durability word.
     fn sync(&mut self) -> impl Future<Output = io::Result<()>> + Send;
@@ -72,7 +76,8 @@ pub trait File: Send + 'static {
 pub trait Net: Send + Sync + 'static {
     /// Who the peers are from now on: opens links to the new ones and closes those to the gone.
     fn set_peers(&self, peers: &[Member]);
-    /// Starts sending; sender and receiver stand in the message. Never waits: what cannot be sent is lost.
+    /// Starts sending; sender and receiver stand in the message. Never waits: what cannot be sent is lost, and so is
+    /// what is for nobody among the peers.
     fn send(&self, message: raftpb::Message);
     /// What happened next on the links.
     fn recv(&self) -> impl Future<Output = Arrival> + Send;

@@ -65,8 +65,10 @@ impl Net for SimNet {
     fn set_peers(&self, peers: &[Member]) {
         self.stage.enter(|world| {
             if world.is_alive(&self.life) {
-                let slots = peers.iter().filter_map(|peer| world.slot_of(peer.id)).collect();
-                world.link_peers(self.life.member, slots);
+                let me = self.life.member;
+                let slots = peers.iter().filter_map(|peer| world.slot_of(peer.id));
+                let slots = slots.filter(|&slot| slot != me).collect();
+                world.link_peers(me, slots);
             }
         });
     }
@@ -74,10 +76,10 @@ impl Net for SimNet {
     fn send(&self, message: raftpb::Message) {
         self.stage.enter(|world| {
             let from = self.life.member;
-            let Some(to) = world.slot_of(MemberId(message.to)) else { return };
             if !world.is_alive(&self.life) {
                 return;
             }
+            let Some(to) = world.peer_of(from, MemberId(message.to)) else { return };
             world.observe(&Happening::Sending { from, to, message: &message });
             if world.is_alive(&self.life) {
                 world.send(from, to, &message);
@@ -111,7 +113,7 @@ impl Net for SimNet {
                 return None;
             }
             world.count("net: peer call");
-            Some((world.slot_of(to), world.now() + CALL_TIMEOUT_NS))
+            Some((world.peer_of(from, to), world.now() + CALL_TIMEOUT_NS))
         }) else {
             return pending().await;
         };
@@ -203,15 +205,23 @@ impl World {
         }
     }
 
-    /// A member names its peers: links to the new ones come up if they can.
+    /// A member names its peers: links to the new ones come up if they can, those to the gone are closed.
     fn link_peers(&mut self, member: Slot, peers: Vec<Slot>) {
         let old = self.set_peers_of(member, peers.clone());
+        for &gone in old.iter().filter(|gone| !peers.contains(gone)) {
+            self.tell_link(member, gone, false);
+        }
         for &peer in peers.iter().filter(|peer| !old.contains(peer)) {
             self.link_later(member, peer);
             if self.peers_of(peer).contains(&member) {
                 self.link_later(peer, member);
             }
         }
+    }
+
+    /// Where a member's peer is. Nothing is sent to anybody who is none.
+    fn peer_of(&self, member: Slot, peer: MemberId) -> Option<Slot> {
+        self.slot_of(peer).filter(|slot| self.peers_of(member).contains(slot))
     }
 
     fn link_later(&mut self, at: Slot, peer: Slot) {

@@ -16,21 +16,15 @@ fn stage(seed: u64, weather: Weather, trace: bool) -> Stage {
     Stage::new(Setup { seed, members: ids(), clocks: clocks.collect(), weather, trace, budget: 1_000_000 })
 }
 
+fn peer(id: MemberId) -> Member {
+    Member { id, name: String::new(), peer_urls: vec![], client_urls: vec![], is_learner: false }
+}
+
 /// Writes a numbered record every millisecond, syncs every other one, tells its peers, and logs what it hears.
 async fn chatter(sim: Sim) -> Result<(), detcd_driver::Fault> {
     let me = ids()[sim.member()];
     let fault = |error: std::io::Error| detcd_driver::Fault(error.to_string());
-    let peers: Vec<Member> = ids()
-        .into_iter()
-        .filter(|&id| id != me)
-        .map(|id| Member {
-            id,
-            name: String::new(),
-            peer_urls: vec![],
-            client_urls: vec![],
-            is_learner: false,
-        })
-        .collect();
+    let peers: Vec<Member> = ids().into_iter().filter(|&id| id != me).map(peer).collect();
     sim.net().set_peers(&peers);
     let listener = sim.clone();
     sim.spawn("listen", async move {
@@ -218,6 +212,7 @@ fn peers_answer_calls_unless_they_are_cut_off_or_dead() {
                 let done = done.lock().expect("one thread").take_if(|_| sim.member() == 0);
                 Box::pin(async move {
                     let Some(done) = done else { return chatter(sim).await };
+                    sim.net().set_peers(&[peer(ids()[1])]);
                     sim.sleep_until(Moment(sim.now().0 + 20_000_000)).await;
                     let first = sim.net().call(ids()[1], PeerCall::Version).await;
                     sim.stage().enter(|world| world.cut(1, 0));

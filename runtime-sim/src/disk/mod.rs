@@ -7,7 +7,7 @@
 //! - A failed sync drops the dirty pages: a later sync that succeeds says nothing about them.
 //! - The death of a process loses nothing but the end of an append that was under way.
 //!
-//! Folders are no objects: the runtime that creates one makes it durable.
+//! Folders are made durable by the runtime as it makes them, and stay.
 mod faults;
 mod port;
 mod world;
@@ -16,7 +16,7 @@ pub use faults::{Knobs, Loss};
 pub use port::{SimDisk, SimFile};
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The unit that a disk writes whole or not at all, in bytes.
 pub const SECTOR: usize = 512;
@@ -81,6 +81,8 @@ pub struct Platter {
     names: BTreeMap<String, Inode>,
     durable_names: BTreeMap<String, Inode>,
     name_changes: Vec<NameChange>,
+    /// Every folder that was ever made, the root aside.
+    folders: BTreeSet<String>,
     pub knobs: Knobs,
 }
 
@@ -92,6 +94,10 @@ impl Platter {
         }
         let inode = self.files.len();
         self.files.push(Content::default());
+        let mut folder = folder_of(name);
+        while !folder.is_empty() && self.folders.insert(folder.to_owned()) {
+            folder = folder_of(folder);
+        }
         self.change_name(NameChange::Create { name: name.to_owned(), inode });
         inode
     }
@@ -113,9 +119,16 @@ impl Platter {
             .collect()
     }
 
-    /// False if there is no such file.
+    pub fn has_folder(&self, folder: &str) -> bool {
+        folder.is_empty() || self.folders.contains(folder)
+    }
+
+    /// False if there is no such file, or no folder for its new name.
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
         let Some(&inode) = self.names.get(from) else { return false };
+        if !self.has_folder(folder_of(to)) {
+            return false;
+        }
         self.change_name(NameChange::Rename { from: from.to_owned(), to: to.to_owned(), inode });
         true
     }

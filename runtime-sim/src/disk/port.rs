@@ -89,11 +89,16 @@ impl Disk for SimDisk {
             world.add(
                 safe,
                 Due::Do(Box::new(move |world| {
-                    if world.is_alive(&life) {
+                    if !world.is_alive(&life) {
+                        return;
+                    }
+                    if world.disk(member).has_folder(&folder) {
                         world.record(&Event::Disk { member, what: "sync-dir", name: &folder });
                         world.disk_mut(member).sync_dir(&folder);
                         world.observe(&Happening::FolderSynced { member, folder: &folder });
-                        done.give(());
+                        done.give(Ok(()));
+                    } else {
+                        done.give(Err(not_found(&folder)));
                     }
                 })),
             );
@@ -101,7 +106,7 @@ impl Disk for SimDisk {
         })
         .await;
         match asked.until(&self.stage, u64::MAX).await {
-            Some(()) => Ok(()),
+            Some(result) => result,
             None => pending().await,
         }
     }
@@ -190,5 +195,5 @@ impl File for SimFile {
 }
 
 fn not_found(name: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("{name}: no such file"))
+    io::Error::new(io::ErrorKind::NotFound, format!("{name}: no such file or folder"))
 }

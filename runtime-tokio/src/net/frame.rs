@@ -128,6 +128,13 @@ impl Encoder {
         self.position.index == message.index
             && self.position.term == message.log_term
             && message.log_term == message.term
+            // The short frame has no place for any of these.
+            && message.context.is_none()
+            && message.snapshot.is_none()
+            && message.vote == 0
+            && !message.reject
+            && message.reject_hint == 0
+            && message.responses.is_empty()
     }
 }
 
