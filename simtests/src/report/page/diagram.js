@@ -158,10 +158,12 @@ class Diagram {
       if (lane.kind === "client") this.drawClient(lane);
       if (lane.kind === "watcher") this.drawWatcher(lane);
     }
+    this.arrowsLeftOut = false;
     if (this.kinds.has("message")) this.drawFlights();
     this.drawMarks();
     pen.restore();
     this.drawNames();
+    this.hooks.drawn();
   }
 
   font(size, weight) {
@@ -173,6 +175,14 @@ class Diagram {
     this.pen.fillStyle = colour;
     this.pen.fillText(text, x, y);
     return true;
+  }
+
+  // A text that fits, with an ellipsis where its end was.
+  shortened(text, width) {
+    if (this.pen.measureText(text).width <= width) return text;
+    let length = Math.floor(text.length * width / this.pen.measureText(text).width);
+    while (length > 0 && this.pen.measureText(text.slice(0, length) + "…").width > width) length--;
+    return text.slice(0, Math.max(length, 0)).trimEnd() + "…";
   }
 
   drawAxis() {
@@ -246,8 +256,7 @@ class Diagram {
       pen.fillStyle = colours.fault;
       pen.fillRect(box.x, box.y, 2, box.height);
       const room = this.nextFault(fault, row) - box.x - 8;
-      let label = fault.text;
-      while (label.length > 4 && pen.measureText(label).width > room) label = label.slice(0, Math.floor(label.length * 0.8)).trimEnd() + "…";
+      const label = this.shortened(fault.text, room);
       if (room > 30) this.text(label, box.x + 5, y + HEIGHTS.fault / 2, colours.fault, room);
       this.thing({ ...box, width: Math.max(box.width, 8) }, { fault }, 3);
       for (const lane of this.laneList) {
@@ -277,7 +286,7 @@ class Diagram {
       const box = this.box(span.from, span.upto, bar, thick, colours[name]);
       if (!box) continue;
       if (span.is === "down") this.hatch(box);
-      const term = this.standing(lane.index, Math.min(span.from + 1e6, span.upto)).term;
+      const term = this.standing(lane.index, Math.min(Math.max(span.from + 1e6, this.view.from), span.upto)).term;
       const dark = span.is === "leader";
       const label = span.is === "down" ? "down" : `${name} · term ${term}`;
       const colour = span.is === "down" ? "#ffffff" : dark ? colours["on-leader"] : colours["on-light"];
@@ -291,7 +300,11 @@ class Diagram {
       pen.strokeStyle = colours.bad;
       pen.lineWidth = 2;
       pen.strokeRect(box.x, box.y + 1, box.width, box.height - 2);
-      this.text("❚❚ paused", box.x + 5, bar + thick / 2, colours.bad, box.width - 8);
+      const width = pen.measureText("paused").width + 8;
+      if (box.width < width) continue;
+      pen.fillStyle = colours.bad;
+      pen.fillRect(box.x + box.width - width, bar + 1, width, thick - 2);
+      this.text("paused", box.x + box.width - width + 4, bar + thick / 2 + 0.5, colours.paper);
     }
     if (this.kinds.has("disk")) {
       for (let i = lowerBound(track.disk, this.view.from, (span) => span.upto); i < track.disk.length; i++) {
@@ -304,14 +317,19 @@ class Diagram {
     this.drawCommits(lane);
   }
 
-  // The commit index as a number wherever it moved and there is room.
+  // The commit index as a number wherever it moved and there is room, and a line where a new term began.
   drawCommits(lane) {
     const list = this.standingsOf[lane.index];
     this.font(10.5);
-    let free = GUTTER, commit = -1;
+    let free = GUTTER, commit = -1, term = this.standing(lane.index, this.view.from).term;
     for (let i = lowerBound(list, this.view.from, (standing) => standing.at); i < list.length; i++) {
       const standing = list[i];
       if (standing.at > this.view.upto) break;
+      if (standing.term !== term) {
+        term = standing.term;
+        this.pen.fillStyle = this.colours.ink;
+        this.pen.fillRect(this.x(standing.at), lane.y + 2, 1, 26);
+      }
       if (standing.commit === commit) continue;
       commit = standing.commit;
       const x = this.x(standing.at);
@@ -427,6 +445,7 @@ class Diagram {
     }
     this.arrowsLeftOut = seen.length > ARROWS_MAX;
     if (this.arrowsLeftOut) return;
+    this.labels = [];
     const heads = seen.length < 500, labels = seen.length < 70;
     const alpha = seen.length < 150 ? 0.9 : seen.length < 500 ? 0.55 : 0.3;
     this.font(10);
@@ -460,8 +479,22 @@ class Diagram {
 
   flightLabel(flight, x1, y1, x2, y2) {
     const event = this.recording.events[flight.send_event].event;
-    const name = this.hooks.messageName(flight.send_event);
-    this.text(`${name} ${event.index || ""}`, x1 + (x2 - x1) * 0.4 + 5, y1 + (y2 - y1) * 0.4, this.colours.dim);
+    const label = `${this.hooks.messageName(flight.send_event)} ${event.index || ""}`.trim();
+    const width = this.pen.measureText(label).width;
+    // At one of several places along the arrow, or nowhere.
+    for (const along of [0.4, 0.6, 0.25, 0.75]) {
+      const box = [x1 + (x2 - x1) * along + 5, y1 + (y2 - y1) * along - 6, width, 12];
+      const meets = ([x, y, w, h]) => box[0] < x + w && x < box[0] + box[2] && box[1] < y + h && y < box[1] + box[3];
+      if (this.labels.some(meets) || this.onBar(box)) continue;
+      this.labels.push(box);
+      this.text(label, box[0], box[1] + 6, this.colours.dim);
+      return;
+    }
+  }
+
+  // Whether a box lies over the words on a member's bar.
+  onBar([, y, , height]) {
+    return this.laneList.some((lane) => lane.kind === "member" && y < lane.y + 25 && lane.y + 5 < y + height);
   }
 
   cross(x, y) {
@@ -549,14 +582,15 @@ class Diagram {
       }
     }, { passive: false });
     canvas.addEventListener("pointerdown", (event) => {
-      drag = { x: event.clientX, view: { ...this.view }, moved: false };
+      drag = { x: event.clientX, y: event.clientY, top: canvas.parentElement.scrollTop, view: { ...this.view }, moved: false };
       canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
       const [x, y] = place(event);
       if (!drag) return this.hooks.hover(this.what(x, y));
-      if (Math.abs(event.clientX - drag.x) > 4) drag.moved = true;
+      if (Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > 4) drag.moved = true;
       if (!drag.moved) return undefined;
+      canvas.parentElement.scrollTop = drag.top + drag.y - event.clientY;
       const step = (drag.x - event.clientX) / (this.width - GUTTER - 8) * (drag.view.upto - drag.view.from);
       return this.show(drag.view.from + step, drag.view.upto + step);
     });

@@ -118,6 +118,8 @@ function tables() {
   fold("counts", table([["what", "name"], ["times", "number"]],
     Object.entries(recording.counts).map(([what, times]) => ({ cells: [what, times.toLocaleString("en")] }))), false);
   fold("order", orderTable(), recording.verdict.judge === "linearizability");
+  const impossible = document.querySelector("#order tr.impossible");
+  if (impossible) element("order-table").scrollTop = impossible.offsetTop - 80;
 }
 
 // The operations in the order of revisions, around the one that has no place.
@@ -173,7 +175,7 @@ function drawLog() {
 function row(i) {
   const { at, event } = events[i];
   let kind = KIND_OF[event.is];
-  if (i === recording.verdict.event) kind = "judge";
+  if (recording.verdict.judge && data.lines[i].startsWith(`-- ${recording.verdict.judge}: `)) kind = "judge";
   if (event.client !== undefined && isWatcher(event.client)) kind = "watch";
   const made = make("div", undefined, i === cursor ? `${kind} here` : kind);
   made.appendChild(make("span", seconds(at, 9), "time"));
@@ -247,8 +249,7 @@ function words(what) {
 function describe(what) {
   const text = words(what) || words(picked);
   if (text) element("detail").textContent = text;
-  else if (events.length) element("detail").textContent = `${seconds(events[cursor].at, 9)} s  ${data.lines[cursor]}` +
-    (diagram.arrowsLeftOut ? "\nZoom in to see messages." : "");
+  else if (events.length) element("detail").textContent = `${seconds(events[cursor].at, 9)} s  ${data.lines[cursor]}`;
 }
 
 function click(what, at, lane) {
@@ -299,8 +300,20 @@ function setWindow(from) {
 
 function toFailure() {
   go(failureEvent(), true);
-  const at = recording.verdict.at, half = Math.max(5e6, (diagram.range.upto - diagram.range.from) / 60);
-  diagram.show(at - half * 1.4, at + half * 0.6);
+  // So many events as can be read: the last sixty before the verdict, and some after.
+  const at = recording.verdict.at, before = events[Math.max(0, cursor - 60)].at;
+  const span = Math.max(2e6, at - before);
+  diagram.show(at - span, at + span / 3);
+}
+
+// A link to a place in the run: page.html#failure, page.html#event=1234.
+function follow() {
+  const event = /^#event=(\d+)$/.exec(location.hash);
+  if (location.hash === "#failure" && recording.verdict.judge) toFailure();
+  if (event) {
+    go(Number(event[1]), true);
+    diagram.show(diagram.cursor - 5e6, diagram.cursor + 5e6);
+  }
 }
 
 function controls() {
@@ -372,7 +385,14 @@ function legend() {
   }));
 }
 
-const diagram = new Diagram(element("diagram"), data, { hover: describe, click, messageName });
+const diagram = new Diagram(element("diagram"), data, {
+  hover: describe, click, messageName,
+  drawn: () => {
+    const { from, upto } = diagram.view;
+    element("hint").textContent = `${seconds(from)} s to ${seconds(upto)} s in sight` +
+      (diagram.arrowsLeftOut ? " · too many messages to draw: zoom in to see them" : "");
+  },
+});
 head();
 tables();
 legend();
@@ -381,3 +401,5 @@ diagram.resize();
 setWindow(failureEvent() - WINDOW * 0.75);
 filterLog();
 if (events.length) go(recording.verdict.judge ? failureEvent() : 0, false);
+follow();
+window.addEventListener("hashchange", follow);
