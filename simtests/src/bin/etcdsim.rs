@@ -4,7 +4,7 @@ use detcd_core::{Plant, Plants};
 use detcd_simtests::{
     cli::{explain, museum, shrink},
     plan::Plan,
-    report::{Mode, Progress, Summary, failure_line},
+    report::{Mode, Progress, Summary, Wanted, failure_line, replay_command},
     saved,
     story::{self, Engine, Options, Outcome, Verdict},
 };
@@ -52,6 +52,7 @@ Examples:
   cargo etcdsim run --seed 0x9c1f                one seed
   cargo etcdsim replay 0x9c1f                    its plan and its verdict
   cargo etcdsim replay 0x9c1f --trace            and every event, one per line
+  cargo etcdsim replay 0x9c1f --html run.html    as a page to look at
   cargo etcdsim-plants run --seeds 1000 --plant vote_no_sync
                                                  can the simulator find this bug?
                                                  stops at the first seed that does
@@ -101,6 +102,8 @@ struct Replay {
     /// Print every event
     #[arg(long)]
     trace: bool,
+    #[command(flatten)]
+    wanted: Wanted,
     #[command(flatten)]
     how: How,
 }
@@ -248,7 +251,7 @@ fn run_seeds(run: &Run) -> Result<u8, String> {
 }
 
 fn replay_seed(replay: &Replay) -> Result<u8, String> {
-    let options = replay.how.options(replay.trace)?;
+    let options = Options { record: replay.wanted.is_any(), ..replay.how.options(replay.trace)? };
     println!("{}", Plan::draw(replay.seed, options.plants));
     let outcome = story::run(replay.seed, options);
     if let Some(text) = &outcome.text {
@@ -271,6 +274,15 @@ fn replay_seed(replay: &Replay) -> Result<u8, String> {
         None => println!("CLEAN seed={:#x}", outcome.seed),
     }
     println!("transcript {}", outcome.digest);
+    if let Some(mut recording) = outcome.recording {
+        recording.replay = replay_command(replay.seed, replay.how.plant.as_deref());
+        if replay.how.consequences_only {
+            recording.replay += " --consequences-only";
+        }
+        let unplanted = Options { plants: Plants::NONE, ..options };
+        let play = |other: &str| Some(*story::run(seed(other).ok()?, unplanted).recording?);
+        print!("{}", replay.wanted.make(&recording, play)?);
+    }
     Ok(match outcome.verdict {
         Verdict::Clean => CLEAN,
         Verdict::Fail { .. } => VIOLATION,

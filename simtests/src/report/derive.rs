@@ -108,7 +108,7 @@ pub struct Span<K> {
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Down,
-    /// It has booted and not said yet what it is.
+    /// It reads its log back.
     Booting,
     Follower,
     PreCandidate,
@@ -212,6 +212,10 @@ fn track(events: &[Recorded], of: Slot, end: u64) -> Track {
 /// What a member says it became, in the words of the core's notes behind their level.
 fn role_of(line: &str) -> Option<Role> {
     let (_, note) = line.split_once(' ')?;
+    if note.starts_with("booted ") {
+        // Whoever has read its log back follows, and says no more of it.
+        return Some(Role::Follower);
+    }
     match note.strip_prefix("became ")?.split(' ').next()? {
         "follower" => Some(Role::Follower),
         "pre-candidate" => Some(Role::PreCandidate),

@@ -1,6 +1,6 @@
 //! What is read off a few events.
 use super::*;
-use detcd_core::{MemberId, Note};
+use detcd_core::{ClusterId, MemberId, Note};
 
 fn kept(at: u64, event: Event<&str>) -> Recorded {
     Recorded { at, event: event.owned() }
@@ -45,6 +45,9 @@ fn roles_are_read_from_the_cores_own_words() {
     assert_eq!(role(Note::BecameFollower { term: 3, leader: Some(MemberId(1)) }), Some(Role::Follower));
     assert_eq!(role(Note::BecameCandidate { term: 3 }), Some(Role::Candidate));
     assert_eq!(role(Note::BecamePreCandidate { term: 3 }), Some(Role::PreCandidate));
+    let (member, cluster) = (MemberId(1), ClusterId(1));
+    let booted = Note::Booted { member, cluster, term: 0, last_index: 3, commit: 3 };
+    assert_eq!(role(booted), Some(Role::Follower));
     assert_eq!(role(Note::QuorumLost { term: 3 }), None);
 }
 

@@ -253,6 +253,11 @@ impl Draft {
     }
 }
 
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 fn labelled(line: &str) -> Line {
     let (label, text) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     Line { label: label.into(), text: text.trim_start().into() }
@@ -271,8 +276,8 @@ fn calls(history: &History, times: &[u64], events: &[Recorded]) -> Vec<Call> {
             member: asked.map(|asked| asked.member),
             call: time(operation.call),
             ret: operation.ret.map(time),
-            request: Short(&operation.request).to_string(),
-            response: ShortOutcome(&operation.outcome).to_string(),
+            request: printable(&Short(&operation.request).to_string()),
+            response: printable(&ShortOutcome(&operation.outcome).to_string()),
             fate: match &operation.outcome {
                 history::Outcome::Ok(_) => Fate::Ok,
                 history::Outcome::Failed(_) => Fate::Refused,
