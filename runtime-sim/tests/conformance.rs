@@ -2,7 +2,9 @@
 //! and delay and clocks disagree, as they may under the same contract.
 use detcd_core::{Member, MemberId};
 use detcd_driver::conformance::{self, Stand};
-use detcd_runtime_sim::{Latency, Setup, Sim, Stage, clock::Clock, links::Weather, perform};
+use detcd_runtime_sim::{
+    Keep, Latency, Setup, Sim, Stage, clock::Clock, links::Weather, perform, perform_queued,
+};
 use std::sync::{Arc, Mutex};
 
 const STORM: Weather = Weather {
@@ -24,7 +26,8 @@ async fn group(seed: u64, weather: Weather) -> (Stage, Vec<Stand<Sim>>) {
         drift_ppm: (slot - 1) * 40_000,
         wall_offset_ns: slot as u64,
     });
-    let setup = Setup { seed, members, clocks: clocks.collect(), weather, trace: false, budget: 10_000_000 };
+    let setup =
+        Setup { seed, members, clocks: clocks.collect(), weather, keep: Keep::Nothing, budget: 10_000_000 };
     let stage = Stage::new(setup);
     let booted = Arc::new(Mutex::new(Vec::new()));
     let boots = booted.clone();
@@ -45,7 +48,7 @@ async fn group(seed: u64, weather: Weather) -> (Stage, Vec<Stand<Sim>>) {
     (stage, stands)
 }
 
-/// In fine weather and in storms, each with a seed of its own.
+/// In fine weather and in storms, each with a seed of its own, by both engines.
 fn everywhere(suite: impl AsyncFn(Stage, Vec<Stand<Sim>>) + Copy + Send + 'static) {
     for seed in 0..8 {
         let weather = if seed < 2 { Weather::FINE } else { STORM };
@@ -56,9 +59,11 @@ fn everywhere(suite: impl AsyncFn(Stage, Vec<Stand<Sim>>) + Copy + Send + 'stati
             stage.end().await;
             troubles
         };
-        match perform(seed, scenario) {
-            Ok(troubles) => assert_eq!(troubles, [], "seed {seed}"),
-            Err(panic) => panic!("seed {seed}: {panic}"),
+        for performed in [perform(seed, scenario), perform_queued(seed, scenario)] {
+            match performed {
+                Ok(troubles) => assert_eq!(troubles, [], "seed {seed}"),
+                Err(panic) => panic!("seed {seed}: {panic}"),
+            }
         }
     }
 }

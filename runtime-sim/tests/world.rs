@@ -3,17 +3,17 @@ use bytes::Bytes;
 use detcd_core::{Member, MemberId, Moment, Span};
 use detcd_driver::{Arrival, Disk, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions};
 use detcd_proto::raftpb;
-use detcd_runtime_sim::{Digest, Setup, Sim, Stage, clock::Clock, links::Weather, perform};
+use detcd_runtime_sim::{Digest, Keep, Setup, Sim, Stage, clock::Clock, links::Weather, perform};
 use std::sync::Arc;
 
 fn ids() -> Vec<MemberId> {
     vec![MemberId(11), MemberId(22), MemberId(33)]
 }
 
-fn stage(seed: u64, weather: Weather, trace: bool) -> Stage {
+fn stage(seed: u64, weather: Weather, keep: Keep) -> Stage {
     let clocks =
         (0..3).map(|i| Clock { origin_ns: i * 1_000_000_000, drift_ppm: i as i64 * 100, wall_offset_ns: 0 });
-    Stage::new(Setup { seed, members: ids(), clocks: clocks.collect(), weather, trace, budget: 1_000_000 })
+    Stage::new(Setup { seed, members: ids(), clocks: clocks.collect(), weather, keep, budget: 1_000_000 })
 }
 
 fn peer(id: MemberId) -> Member {
@@ -71,7 +71,8 @@ async fn chatter(sim: Sim) -> Result<(), detcd_driver::Fault> {
 /// Half a second of chatter with a crash, a power loss, a pause and a cut in it.
 fn run(seed: u64) -> (Digest, String) {
     let scenario = move || async move {
-        let stage = stage(seed, Weather { loss_permille: 50, repeat_permille: 50, ..Weather::FINE }, true);
+        let stage =
+            stage(seed, Weather { loss_permille: 50, repeat_permille: 50, ..Weather::FINE }, Keep::Text);
         stage.enter(|world| {
             world.set_boot(Arc::new(|sim| Box::pin(chatter(sim))));
             (0..3).for_each(|member| world.start(member));
@@ -121,7 +122,7 @@ fn the_same_seed_gives_the_same_transcript() {
 #[test]
 fn a_dead_life_has_no_more_effects() {
     let grown = perform(1, || async {
-        let stage = stage(1, Weather::FINE, false);
+        let stage = stage(1, Weather::FINE, Keep::Nothing);
         stage.enter(|world| {
             world.set_boot(Arc::new(|sim| Box::pin(chatter(sim))));
             world.start(0);
@@ -146,7 +147,7 @@ fn a_dead_life_has_no_more_effects() {
 fn what_was_synced_is_there_after_power_loss() {
     for seed in 0..30 {
         perform(seed, move || async move {
-            let stage = stage(seed, Weather::FINE, false);
+            let stage = stage(seed, Weather::FINE, Keep::Nothing);
             stage.enter(|world| {
                 world.set_boot(Arc::new(|sim| Box::pin(chatter(sim))));
                 world.start(0);
@@ -168,7 +169,7 @@ fn what_was_synced_is_there_after_power_loss() {
 #[test]
 fn a_failed_sync_reaches_the_member_and_a_panic_is_reported() {
     let troubles = perform(9, || async {
-        let stage = stage(9, Weather::FINE, false);
+        let stage = stage(9, Weather::FINE, Keep::Nothing);
         stage.enter(|world| {
             world.set_boot(Arc::new(|sim| {
                 Box::pin(async move {
@@ -204,7 +205,7 @@ fn a_failed_sync_reaches_the_member_and_a_panic_is_reported() {
 #[test]
 fn peers_answer_calls_unless_they_are_cut_off_or_dead() {
     perform(2, || async {
-        let stage = stage(2, Weather::FINE, false);
+        let stage = stage(2, Weather::FINE, Keep::Nothing);
         let (done, mut asked) = detcd_runtime_sim::answer();
         let done = std::sync::Mutex::new(Some(done));
         stage.enter(|world| {
