@@ -1,7 +1,7 @@
 //! Which answer to a read counts, through the one door of the replica.
 use detcd_core::{
     ClusterId, Config, Effect, Effects, Input, Member, MemberId, Moment, Outcome, Plants, Refusal, Replica,
-    Reply, Ticket,
+    Ticket,
 };
 use detcd_proto::raftpb::{Entry, Message, MessageType};
 
@@ -91,5 +91,5 @@ fn an_answer_of_the_leader_before_counts_for_nobody() {
 #[test]
 fn read_vs_leader_change_answers_a_read_that_never_asked() {
     let follower = race(Plants::only(detcd_core::Plant::ReadVsLeaderChange));
-    assert_eq!(follower.replies, [1, 2].map(|ticket| (Ticket(ticket), Ok(Reply::ReadPoint))));
+    assert_eq!(follower.replies, [1, 2].map(|ticket| (Ticket(ticket), Ok(detcd_core::Reply::ReadPoint))));
 }

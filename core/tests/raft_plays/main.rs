@@ -70,7 +70,8 @@ mod plants {
     /// The planted bug makes `harm` happen, which the play as written has not.
     fn goes_wrong(plant: Plant, name: &str, harm: &str) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/script/raft");
-        let script = fs::read_to_string(folder.join(name).with_extension("txt")).unwrap();
+        let script =
+            fs::read_to_string(folder.join(name).with_extension("txt")).expect("a play of that name");
         let played = play(&script, Plants::only(plant));
         let count = |text: &str| text.lines().filter(|line| *line == harm).count();
         let first = script.lines().zip(played.lines()).find(|(a, b)| a != b);
