@@ -2,6 +2,7 @@
 //! [`recording::Recording`], and what is made of it: a page, exports, the first difference to another run.
 pub mod derive;
 pub mod diff;
+pub mod export;
 mod never;
 pub mod page;
 pub mod points;
