@@ -14,7 +14,7 @@ use detcd_simtests::{
 use std::{iter::Peekable, str::Chars};
 
 /// Seeds with three and five members, watchers, strikes and traps that snap.
-const SEEDS: [u64; 3] = [3, 7, 20];
+const SEEDS: [u64; 4] = [3, 7, 8, 20];
 
 fn recorded(seed: u64) -> (Outcome, Box<Recording>) {
     let mut outcome = run(seed, Options { record: true, ..Options::default() });
@@ -97,6 +97,7 @@ fn what_is_derived_agrees_with_what_was_counted() {
 
 #[test]
 fn every_export_of_a_real_run_can_be_read() {
+    assert!(SEEDS.iter().any(|&seed| !recorded(seed).1.watchers.is_empty()));
     for seed in SEEDS {
         let (_, recording) = recorded(seed);
         let one = |format| {
@@ -131,6 +132,8 @@ fn every_export_of_a_real_run_can_be_read() {
         let named =
             |name: &str| pieces.iter().filter(|piece| piece.path.ends_with(name)).collect::<Vec<&Piece>>();
         assert!(!named("operations.json").is_empty());
+        let watchers = recording.watchers.iter().filter(|watcher| !watcher.no_puts && !watcher.no_deletes);
+        assert_eq!(named("watch.json").len(), watchers.filter(|watcher| !watcher.streams.is_empty()).count());
         for piece in pieces.iter().filter(|piece| piece.path.extension().is_some_and(|ext| ext == "json")) {
             for line in std::str::from_utf8(&piece.content).unwrap().lines() {
                 serde_json::from_str::<serde_json::Value>(line).unwrap();
