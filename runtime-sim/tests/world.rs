@@ -3,7 +3,7 @@ use bytes::Bytes;
 use detcd_core::{Member, MemberId, Moment, Span};
 use detcd_driver::{Arrival, Disk, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions};
 use detcd_proto::raftpb;
-use detcd_runtime_sim::{Digest, Setup, Sim, Stage, clock::Clock, links::Weather, perform};
+use detcd_runtime_sim::{Digest, Keep, Setup, Sim, Stage, clock::Clock, links::Weather, perform};
 use std::sync::Arc;
 
 fn ids() -> Vec<MemberId> {
@@ -13,7 +13,8 @@ fn ids() -> Vec<MemberId> {
 fn stage(seed: u64, weather: Weather, trace: bool) -> Stage {
     let clocks =
         (0..3).map(|i| Clock { origin_ns: i * 1_000_000_000, drift_ppm: i as i64 * 100, wall_offset_ns: 0 });
-    Stage::new(Setup { seed, members: ids(), clocks: clocks.collect(), weather, trace, budget: 1_000_000 })
+    let keep = if trace { Keep::Text } else { Keep::Nothing };
+    Stage::new(Setup { seed, members: ids(), clocks: clocks.collect(), weather, keep, budget: 1_000_000 })
 }
 
 /// Writes a numbered record every millisecond, syncs every other one, tells its peers, and logs what it hears.
