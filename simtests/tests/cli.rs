@@ -41,6 +41,31 @@ fn help_teaches_and_wrong_usage_exits_2() {
     }
 }
 
+#[test]
+fn a_replay_can_be_had_as_a_page_as_exports_and_compared() {
+    let folder = std::env::temp_dir().join(format!("etcdsim-cli-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder of one's own");
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (html, json, report) = (path("run.html"), path("run.json"), path("report"));
+    let made = etcdsim(&["replay", "11", "--html", &html, "--export", "recording", "--out", &json]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    let page = std::fs::read_to_string(&html).expect("the page is there");
+    assert!(page.contains("cargo etcdsim replay 0xb") && page.ends_with("</html>\n"));
+    for other in ["11", &html, &json] {
+        let same = etcdsim(&["replay", "11", "--diff", other]);
+        assert!(text(&same.stdout).ends_with(" events, all the same\n"), "{other}: {}", text(&same.stdout));
+    }
+    let parted = etcdsim(&["replay", "12", "--diff", &json]);
+    assert!(text(&parted.stdout).contains("events are the same; then"), "{}", text(&parted.stdout));
+    let exported = etcdsim(&["replay", "11", "--export", "robustness", "--out", &report]);
+    assert_eq!(exported.status.code(), Some(0));
+    assert!(folder.join("report/client-0/operations.json").is_file());
+    for wrong in [&["replay", "11", "--export", "edn"][..], &["replay", "11", "--diff", &path("nothing")]] {
+        assert_eq!(etcdsim(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    std::fs::remove_dir_all(&folder).expect("it was made here");
+}
+
 #[cfg(not(feature = "plants"))]
 #[test]
 fn without_the_feature_a_plant_is_refused_with_the_command_that_has_it() {

@@ -11,4 +11,4 @@ mod mirror;
 pub use elections::OneLeaderPerTerm;
 pub use halts::HaltsWithReason;
 pub use log::Durability;
-pub use mirror::{Record, records};
+pub use mirror::{FOLDER, Record, records};

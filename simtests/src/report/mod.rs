@@ -3,6 +3,7 @@
 pub mod derive;
 pub mod diff;
 pub mod duration;
+pub mod export;
 mod never;
 pub mod page;
 pub mod points;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     client::{Short, ShortOutcome},
-    invariants::{Record, records},
+    invariants::{FOLDER, Record, records},
     judge::{self, Stream, Watched},
     story::{Outcome, Verdict},
 };
@@ -47,6 +47,16 @@ pub struct Recording {
     /// What each member's log and messages showed of it, whenever that changed.
     pub standings: Vec<Standing>,
     pub counts: BTreeMap<String, u64>,
+    /// What a power loss at the end would have left of the members' logs. Not part of the JSON.
+    #[serde(skip)]
+    pub files: Vec<MemberFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberFile {
+    pub member: Slot,
+    pub name: String,
+    pub content: Vec<u8>,
 }
 
 /// What the judges said.
@@ -247,10 +257,23 @@ impl Draft {
             watchers: watchers.collect(),
             standings,
             counts: world.counts().iter().map(|(&what, &n)| (what.to_owned(), n)).collect(),
+            files: files(world),
             events,
             ..Recording::default()
         }
     }
+}
+
+fn files(world: &World) -> Vec<MemberFile> {
+    let of = |member: Slot| {
+        let file = move |(name, content): (&str, &[u8])| MemberFile {
+            member,
+            name: name.to_owned(),
+            content: content.to_vec(),
+        };
+        world.disk(member).durable(FOLDER).map(file)
+    };
+    (0..world.len()).flat_map(of).collect()
 }
 
 fn printable(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! What is to be made of one recorded run, as options of a command line.
 use super::{
     diff::{self, diverge},
+    export::{self, Format},
     page::page,
     recording::Recording,
 };
@@ -19,12 +20,18 @@ pub struct Wanted {
     /// recording, a page or the output of `replay --trace`
     #[arg(long, value_name = "SEED|FILE")]
     pub diff: Option<String>,
+    /// Write the run in the words of another tool
+    #[arg(long, value_enum, value_name = "FORMAT", requires = "out")]
+    pub export: Option<Format>,
+    /// Where to: a file, for `robustness` a directory
+    #[arg(long, value_name = "PATH", requires = "export")]
+    pub out: Option<PathBuf>,
 }
 
 impl Wanted {
     /// Whether the run has to be recorded.
     pub fn is_any(&self) -> bool {
-        self.html.is_some() || self.diff.is_some()
+        self.html.is_some() || self.diff.is_some() || self.export.is_some()
     }
 
     /// Makes all of it. `play` plays another seed. Answers what is to be printed.
@@ -37,6 +44,11 @@ impl Wanted {
         if let Some(path) = &self.html {
             write(path, &page(recording))?;
             said += &format!("page {}\n", path.display());
+        }
+        if let (Some(format), Some(out)) = (self.export, &self.out) {
+            let remark = export::write(recording, format, out)?;
+            said += &format!("export {}\n", out.display());
+            said += &remark.map_or_else(String::new, |remark| remark + "\n");
         }
         if let Some(other) = &self.diff {
             let right = match play(other) {

@@ -414,7 +414,8 @@ class Diagram {
       const last = stream.replies.length ? stream.replies[stream.replies.length - 1].at : stream.at;
       if (last < this.view.from || stream.at > this.view.upto) continue;
       this.thing(this.box(stream.at, last, middle - 1, 2, colours.watch), { watcher: lane.index, stream }, 1);
-      for (const reply of stream.replies) {
+      for (let i = 0; i < stream.replies.length; i++) {
+        const reply = stream.replies[i];
         if (!this.sees(reply.at)) continue;
         const x = this.x(reply.at);
         const tall = reply.events.length > 0 ? 7 : 3;
@@ -423,7 +424,8 @@ class Diagram {
         this.thing({ x: x - 3, y: lane.y, width: 6, height: lane.height }, { watcher: lane.index, stream, reply }, 4);
         const label = reply.events.map((change) => (change.is_delete ? "−" : "+") + change.kv.mod_revision).join(" ");
         const width = pen.measureText(label).width;
-        if (label && x + 4 > free && width < 120) {
+        const next = i + 1 < stream.replies.length ? this.x(stream.replies[i + 1].at) : this.width;
+        if (label && x + 4 > free && x + 4 + width < next) {
           this.text(label, x + 4, lane.y + 6, colours.dim);
           free = x + 12 + width;
         }
