@@ -31,6 +31,6 @@ pub use chance::{Concern, Dice, Latency};
 pub use event::{Event, Happening, Observer};
 pub use net::SimNet;
 pub use runtime::Sim;
-pub use task::{Answer, Asked, answer};
+pub use task::{Answer, Asked, answer, note_panics};
 pub use transcript::{Digest, Transcript};
 pub use world::{Setup, Slot, Stage, Trouble, World, perform};

@@ -3,13 +3,17 @@
 //! A seed is drawn into a [`plan::Plan`], the plan is played ([`story::run`]), and what came of it is an
 //! [`story::Outcome`]: a verdict, and a digest of everything that happened. `etcdsim` is the command line of it.
 
+pub mod cli;
 pub mod client;
 pub mod cluster;
+pub mod corpus;
 pub mod invariants;
 pub mod judge;
 pub mod nemesis;
 pub mod plan;
 pub mod probes;
+pub mod profile;
 pub mod report;
 pub mod story;
+pub mod token;
 pub mod workload;

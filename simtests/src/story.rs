@@ -2,11 +2,12 @@
 use crate::{
     client::{Client, Manners, Recorder, watcher::Watcher},
     cluster::Cluster,
-    invariants::{Durability, HaltsWithReason, OneLeaderPerTerm},
+    invariants::{Canary, Durability, HaltsWithReason, OneLeaderPerTerm},
     judge::{self, Chronicle, Leases, Linear, Reach, Watched},
     nemesis::{self, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
+    profile::Profile,
     workload::Workload,
 };
 use detcd_core::Plants;
@@ -26,16 +27,19 @@ use std::{
 /// How a seed is to be run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    pub profile: Profile,
     pub plants: Plants,
     /// Keep the transcript's text.
     pub trace: bool,
     /// Also judge causes: what a member must have on disk before it speaks.
     pub causes: bool,
+    /// A judge that must be heard says no as soon as the transcript has so many events.
+    pub canary: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { plants: Plants::NONE, trace: false, causes: true }
+        Options { profile: Profile::Swarm, plants: Plants::NONE, trace: false, causes: true, canary: None }
     }
 }
 
@@ -61,6 +65,8 @@ pub struct Outcome {
     /// Names everything that happened; the same seed gives the same digest in every process.
     pub digest: Digest,
     pub events: u64,
+    /// How many events there were when the judge spoke; all of them if none did.
+    pub event: u64,
     /// Simulated nanoseconds.
     pub simulated_ns: u64,
     /// What happened how often: faults, messages, elections.
@@ -84,7 +90,8 @@ const BUDGET: u64 = 5_000_000;
 
 /// Plays a seed. Deterministic: everything comes from the seed and the options.
 pub fn run(seed: u64, options: Options) -> Outcome {
-    let played = perform(seed, move || async move { play(Plan::draw(seed, options.plants), options).await });
+    let played =
+        perform(seed, move || async move { play(options.profile.plan(seed, options.plants), options).await });
     let (mut outcome, history) = match played {
         Ok(played) => played,
         Err(panic) => {
@@ -93,6 +100,7 @@ pub fn run(seed: u64, options: Options) -> Outcome {
                 verdict: Verdict::Broken(panic),
                 digest: Digest::default(),
                 events: 0,
+                event: 0,
                 simulated_ns: 0,
                 counts: BTreeMap::new(),
                 stats: Stats::default(),
@@ -126,6 +134,9 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
         world.add_observer(Probes::new(members));
         world.add_observer(Traps::new(plan.traps, members));
         world.add_observer(Supervisor::new(seed, election_ns));
+        if let Some(at) = options.canary {
+            world.add_observer(Canary { at });
+        }
         for member in 0..members {
             world.disk_mut(member).knobs = plan.disk.clone();
             world.start(member);
@@ -179,7 +190,9 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
     let acked = recorder.acked();
     let history = recorder.take();
     let outcome = stage.enter(|world| {
+        let mut event = world.events();
         if let Some(trouble) = world.troubles().first() {
+            event = trouble.event;
             verdict = Verdict::Fail { judge: trouble.judge.clone(), text: trouble.text.clone() };
         }
         Outcome {
@@ -187,6 +200,7 @@ async fn play(plan: Plan, options: Options) -> (Outcome, History) {
             verdict,
             digest: world.digest(),
             events: world.events(),
+            event,
             simulated_ns: world.now(),
             counts: world.counts().clone(),
             stats: Stats::default(),
