@@ -36,6 +36,6 @@ pub use event::{Event, Happening, Observer};
 pub use net::SimNet;
 pub use runtime::Sim;
 pub use tape::Tape;
-pub use task::{Answer, Asked, answer};
+pub use task::{Answer, Asked, answer, note_panics};
 pub use transcript::{Digest, Keep, Recorded, Transcript};
 pub use world::{Setup, Slot, Stage, Trouble, World};

@@ -4,6 +4,7 @@ use crate::{
     world::Stage,
 };
 use std::{
+    cell::Cell as ThreadCell,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -34,11 +35,32 @@ impl Future for Guarded {
             Ok(poll) => poll,
             Err(panic) => {
                 let what = format!("in {}: {}", self.name, panic_text(panic.as_ref()));
-                self.stage.enter(|world| world.panicked(member, life, &what));
+                let place = PLACE.take().map_or(String::new(), |place| format!(" at {place}"));
+                self.stage.enter(|world| world.panicked(member, life, &what, &place));
                 Poll::Pending
             }
         }
     }
+}
+
+thread_local! {
+    /// Where this thread panicked last. A run has a thread of its own.
+    static PLACE: ThreadCell<Option<String>> = const { ThreadCell::new(None) };
+}
+
+/// From now on a panic prints nothing, and a member's panic is reported with its place. For whole processes only: the
+/// hook is the process's own.
+pub fn note_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        PLACE.set(panic.location().map(|at| format!("{}:{}", portable(at.file()), at.line())));
+    }));
+}
+
+/// A path without what only this machine has in front of it.
+fn portable(file: &str) -> &str {
+    let crates = file.rsplit_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/'));
+    let std = file.rsplit_once("/library/");
+    crates.or(std).map_or(file, |(_, rest)| rest)
 }
 
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

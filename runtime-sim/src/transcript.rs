@@ -20,6 +20,11 @@ impl fmt::Display for Digest {
 }
 
 impl Digest {
+    /// Two joins of different seeds, made one.
+    pub fn merge(self, other: Digest) -> Digest {
+        Digest(self.0.wrapping_add(other.0))
+    }
+
     /// Joins digests so that the order of joining does not matter.
     pub fn join(self, seed: u64, other: Digest) -> Digest {
         let mut hash = Stir::default();
@@ -223,6 +228,7 @@ mod tests {
         let ab = Digest::default().join(1, one).join(2, two);
         let ba = Digest::default().join(2, two).join(1, one);
         assert_eq!(ab, ba);
+        assert_eq!(ab, Digest::default().join(2, two).merge(Digest::default().join(1, one)));
         assert_ne!(ab, Digest::default().join(1, two).join(2, one));
     }
 }

@@ -200,6 +200,7 @@ fn a_failed_sync_reaches_the_member_and_a_panic_is_reported() {
     .expect("the panic stays within its member");
     assert_eq!(troubles.len(), 1);
     assert_eq!((troubles[0].judge.as_str(), troubles[0].text.as_str()), ("panic", "m2 in boot: on purpose"));
+    assert!(troubles[0].event > 0, "an event stands before it");
 }
 
 #[test]

@@ -6,14 +6,16 @@
 pub mod cli;
 pub mod client;
 pub mod cluster;
+pub mod corpus;
 pub mod invariants;
 pub mod judge;
 pub mod museum;
 pub mod nemesis;
 pub mod plan;
 pub mod probes;
+pub mod profile;
 pub mod report;
-pub mod saved;
 pub mod shrink;
 pub mod story;
+pub mod token;
 pub mod workload;

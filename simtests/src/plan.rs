@@ -4,6 +4,7 @@ use crate::{
     client::{Manners, watcher::Wish},
     cluster::Settings,
     nemesis::{self, Strike, Trap},
+    profile::Profile,
     workload::Mix,
 };
 use detcd_core::{Plants, Span};
@@ -34,10 +35,12 @@ pub struct Plan {
 
 impl Plan {
     /// Swarm: every seed draws its own size, settings, mix and its own subset of what can go wrong.
-    pub fn draw(seed: u64, plants: Plants) -> Plan {
+    ///
+    /// The profile bounds sizes; [`Profile::plan`] is the whole plan.
+    pub(crate) fn draw(seed: u64, profile: Profile, plants: Plants) -> Plan {
         let dice = &mut Dice::new(seed, Concern::Plan);
-        let members = [1, 3, 5][dice.weighted(&[15, 60, 25])];
-        let election_ms = *dice.pick(&[60, 100, 250, 1000]);
+        let members = [1, 3, 5][dice.weighted(&[15, 60, 25])].min(profile.members_max());
+        let election_ms = (*dice.pick(&[60, 100, 250, 1000])).min(profile.election_ms_max());
         let settings = Settings {
             members,
             heartbeat: Span::millis((election_ms / 10).max(10)),
@@ -49,7 +52,8 @@ impl Plan {
             plants,
         };
         // A fixed number of things happens per election timeout, so that slow clusters are not better tested.
-        let storm_ns = (election_ms * dice.between(12, 30)).clamp(1_500, 12_000) * 1_000_000;
+        let storm_ms = (election_ms * dice.between(12, 30)).clamp(1_500, 12_000);
+        let storm_ns = profile.storm_ms(storm_ms) * 1_000_000;
         let clients = [1, 2, 3, 5, 12][dice.weighted(&[2, 3, 3, 3, 1])];
         let keys = *dice.pick(&[1, 2, 3, 5, 8]);
         let large_permille = *dice.pick(&[0, 0, 50, 300]);

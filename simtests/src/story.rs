@@ -2,12 +2,14 @@
 use crate::{
     client::{Client, Manners, Recorder, watcher::Watcher},
     cluster::Cluster,
-    invariants::{Durability, HaltsWithReason, OneLeaderPerTerm},
+    invariants::{Canary, Durability, HaltsWithReason, OneLeaderPerTerm},
     judge::{self, Chronicle, Leases, Linear, Reach, Watched},
     nemesis::{self, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
+    profile::Profile,
     report::recording::{Draft, Recording},
+    token::Engine,
     workload::Workload,
 };
 use detcd_core::Plants;
@@ -19,7 +21,6 @@ use detcd_runtime_sim::{
     Concern, Dice, Digest, Event, Keep, Latency, Stage, Tape, perform, perform_queued, tape,
 };
 use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -28,21 +29,11 @@ use std::{
     },
 };
 
-/// Which of the two simulations a seed is played in. Plans, faults, clients, judges and transcripts are the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Engine {
-    /// Whole members as tasks on madsim's nodes: the code that ships, from the front to the log writer.
-    #[default]
-    Member,
-    /// Members that take their turns straight from a queue of what is due; several times as fast.
-    Replica,
-}
-
 /// How a seed is to be run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub engine: Engine,
+    pub profile: Profile,
     pub plants: Plants,
     /// Keep the transcript's text.
     pub trace: bool,
@@ -52,17 +43,21 @@ pub struct Options {
     pub aims: bool,
     /// Also judge causes: what a member must have on disk before it speaks.
     pub causes: bool,
+    /// A judge that must be heard says no as soon as the transcript has so many events.
+    pub canary: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options {
             engine: Engine::Member,
+            profile: Profile::Swarm,
             plants: Plants::NONE,
             trace: false,
             record: false,
             aims: true,
             causes: true,
+            canary: None,
         }
     }
 }
@@ -89,6 +84,8 @@ pub struct Outcome {
     /// Names everything that happened; the same seed gives the same digest in every process.
     pub digest: Digest,
     pub events: u64,
+    /// How many events there were when the judge spoke; all of them if none did.
+    pub event: u64,
     /// Simulated nanoseconds.
     pub simulated_ns: u64,
     /// What happened how often: faults, messages, elections.
@@ -118,7 +115,12 @@ const BUDGET: u64 = 5_000_000;
 
 /// Plays a seed. Deterministic: everything comes from the seed and the options.
 pub fn run(seed: u64, options: Options) -> Outcome {
-    play(Plan::draw(seed, options.plants), options)
+    play(plan(seed, options), options)
+}
+
+/// What a seed stands for under these options.
+pub fn plan(seed: u64, options: Options) -> Plan {
+    options.profile.plan(seed, options.plants)
 }
 
 /// Plays a plan, wherever it comes from.
@@ -197,6 +199,7 @@ fn broken(seed: u64, why: String) -> Outcome {
         verdict: Verdict::Broken(why),
         digest: Digest::default(),
         events: 0,
+        event: 0,
         simulated_ns: 0,
         counts: BTreeMap::new(),
         stats: Stats::default(),
@@ -245,6 +248,9 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         world.add_observer(Probes::new(members));
         world.add_observer(Traps::new(plan.traps, members));
         world.add_observer(Supervisor::new(seed, election_ns));
+        if let Some(at) = options.canary {
+            world.add_observer(Canary { at });
+        }
         for member in 0..members {
             world.disk_mut(member).knobs = plan.disk.clone();
             world.start(member);
@@ -301,7 +307,9 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     let (acked, times) = (recorder.acked(), recorder.times());
     let history = recorder.take();
     let outcome = stage.enter(|world| {
+        let mut event = world.events();
         if let Some(trouble) = world.troubles().first() {
+            event = trouble.event;
             verdict = Verdict::Fail { judge: trouble.judge.clone(), text: trouble.text.clone() };
         }
         Outcome {
@@ -309,6 +317,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
             verdict,
             digest: world.digest(),
             events: world.events(),
+            event,
             simulated_ns: world.now(),
             counts: world.counts().clone(),
             stats: Stats::default(),

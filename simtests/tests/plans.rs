@@ -1,5 +1,4 @@
 //! A plan is data: it can be written down, read back and played again, and what comes of it is the same to the byte.
-use detcd_core::Plants;
 use detcd_simtests::{
     plan::Plan,
     story::{self, Options, Verdict},
@@ -13,7 +12,7 @@ fn through_json(plan: &Plan) -> Plan {
 #[test]
 fn what_is_written_is_what_is_read() {
     for seed in 0..500 {
-        let plan = Plan::draw(seed, Plants::NONE);
+        let plan = story::plan(seed, Options::default());
         plan.check().unwrap_or_else(|hole| panic!("seed {seed:#x}: {hole}"));
         assert_eq!(through_json(&plan), plan, "seed {seed:#x}");
         let bytes = bincode::serde::encode_to_vec(&plan, bincode::config::standard()).expect("plain data");
@@ -27,7 +26,7 @@ fn what_is_written_is_what_is_read() {
 fn a_plan_from_a_file_plays_the_same_transcript() {
     for seed in [2, 11, 0x9c1f] {
         let drawn = story::run(seed, Options::default());
-        let read = story::play(through_json(&Plan::draw(seed, Plants::NONE)), Options::default());
+        let read = story::play(through_json(&story::plan(seed, Options::default())), Options::default());
         assert_eq!((drawn.digest, drawn.events, drawn.acked), (read.digest, read.events, read.acked));
         assert_eq!(drawn.verdict, read.verdict);
     }
@@ -35,8 +34,9 @@ fn a_plan_from_a_file_plays_the_same_transcript() {
 
 #[test]
 fn a_smaller_plan_plays_another_one() {
-    let seed = (0..).find(|&seed| Plan::draw(seed, Plants::NONE).strikes.len() > 3).expect("there are many");
-    let mut plan = Plan::draw(seed, Plants::NONE);
+    let seed =
+        (0..).find(|&seed| story::plan(seed, Options::default()).strikes.len() > 3).expect("there are many");
+    let mut plan = story::plan(seed, Options::default());
     plan.strikes.clear();
     plan.traps.clear();
     plan.clients = 1;
@@ -50,11 +50,11 @@ fn a_smaller_plan_plays_another_one() {
 fn a_plan_with_a_hole_is_refused() {
     let seed = (0..)
         .find(|&seed| {
-            let strikes = Plan::draw(seed, Plants::NONE).strikes;
+            let strikes = story::plan(seed, Options::default()).strikes;
             strikes.iter().any(|strike| strike.trouble.members().contains(&2))
         })
         .expect("there are many");
-    let mut plan = Plan::draw(seed, Plants::NONE);
+    let mut plan = story::plan(seed, Options::default());
     plan.settings.members = 1;
     assert!(plan.check().is_err());
     plan.clocks.truncate(1);

@@ -95,12 +95,17 @@ impl World {
         self.crash(life.member);
     }
 
-    pub(crate) fn panicked(&mut self, member: Slot, life: u64, what: &str) {
+    pub(crate) fn panicked(&mut self, member: Slot, life: u64, what: &str, place: &str) {
         if self.members[member].lives != life || self.members[member].life.is_none() {
             return;
         }
         self.record(&Event::Panicked { member, what });
+        let before = self.troubles.len();
         self.trouble("panic", format!("m{} {what}", member + 1));
+        // The place is no part of what happened, and not of the transcript: it moves with every edit of the file.
+        if let Some(trouble) = self.troubles.get_mut(before) {
+            trouble.text.push_str(place);
+        }
         self.crash(member);
     }
 

@@ -96,6 +96,8 @@ pub struct Trouble {
     pub text: String,
     /// When, in simulated nanoseconds.
     pub at: u64,
+    /// How many events the transcript had when the judge spoke.
+    pub event: u64,
 }
 
 pub struct World {
@@ -446,11 +448,11 @@ impl World {
 
     /// Reports what must not be. The run may go on; the first report is the verdict.
     pub fn trouble(&mut self, judge: &str, text: impl Into<String>) {
-        let (at, text) = (self.now(), text.into());
+        let (at, event, text) = (self.now(), self.events(), text.into());
         if self.troubles.len() < 16 {
             let line = format!("{judge}: {text}");
             self.record(&Event::Story { line: &line });
-            self.troubles.push(Trouble { judge: judge.to_owned(), text, at });
+            self.troubles.push(Trouble { judge: judge.to_owned(), text, at, event });
         }
     }
 

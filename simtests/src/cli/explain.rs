@@ -1,7 +1,7 @@
 //! `etcdsim explain`: a failure in words. What was set up, what went wrong, what the members and clients did about it,
 //! and what the judge says.
-use super::Subject;
-use crate::story::{self, Choices, Options, Verdict};
+use super::{BROKEN, CLEAN, Stop, UNKNOWN, VIOLATION, subject::Subject};
+use crate::story::{self, Options, Verdict};
 use clap::Args;
 use std::collections::VecDeque;
 
@@ -31,47 +31,47 @@ const TELLING: [&str; 12] = [
     "truncate",
 ];
 
-/// Exits like a replay: 1 for a violation, 0 for none.
-pub fn explain(args: &Explain) -> Result<u8, String> {
-    let case = args.subject.case()?;
-    println!("{}", case.plan);
-    let options = Options { trace: true, ..case.options };
-    let choices = case.saved.map_or(Choices::Draw, |saved| Choices::Play(saved.tape));
-    let played = story::play_with(case.plan, options, choices);
-    let outcome = played.outcome;
-    let text = outcome.text.as_deref().unwrap_or_default();
-    let mut told: VecDeque<&str> = VecDeque::new();
-    let mut left_out = 0;
-    for line in text.lines().filter(|line| is_telling(line)) {
-        told.push_back(line);
-        if told.len() > args.last {
-            told.pop_front();
-            left_out += 1;
+impl Explain {
+    pub(super) fn run(&self) -> Result<u8, Stop> {
+        let case = self.subject.case()?;
+        println!("{}", case.plan);
+        let options = Options { trace: true, ..case.options };
+        let played = story::play_with(case.plan, options, case.choices);
+        let outcome = played.outcome;
+        let text = outcome.text.as_deref().unwrap_or_default();
+        let mut told: VecDeque<&str> = VecDeque::new();
+        let mut left_out = 0;
+        for line in text.lines().filter(|line| is_telling(line)) {
+            told.push_back(line);
+            if told.len() > self.last {
+                told.pop_front();
+                left_out += 1;
+            }
         }
+        println!("What happened (seconds; messages, disk and most notes left out)");
+        if left_out > 0 {
+            println!("      … {left_out} lines before");
+        }
+        for line in told {
+            println!("  {line}");
+        }
+        if let Some(strayed) = played.strayed {
+            println!("\nIt does not play as it was saved: {strayed}");
+        }
+        println!();
+        match &outcome.verdict {
+            Verdict::Fail { judge, text } => println!("The judge of {judge} says no:\n{text}"),
+            Verdict::Clean => println!("No judge says no."),
+            Verdict::Unknown(why) => println!("No judge could tell: {why}"),
+            Verdict::Broken(why) => println!("The simulator broke: {why}"),
+        }
+        Ok(match outcome.verdict {
+            Verdict::Clean => CLEAN,
+            Verdict::Fail { .. } => VIOLATION,
+            Verdict::Unknown(_) => UNKNOWN,
+            Verdict::Broken(_) => BROKEN,
+        })
     }
-    println!("What happened (seconds; messages, disk and most notes left out)");
-    if left_out > 0 {
-        println!("      … {left_out} lines before");
-    }
-    for line in told {
-        println!("  {line}");
-    }
-    if let Some(strayed) = played.strayed {
-        println!("\nIt does not play as it was saved: {strayed}");
-    }
-    println!();
-    match &outcome.verdict {
-        Verdict::Fail { judge, text } => println!("The judge of {judge} says no:\n{text}"),
-        Verdict::Clean => println!("No judge says no."),
-        Verdict::Unknown(why) => println!("No judge could tell: {why}"),
-        Verdict::Broken(why) => println!("The simulator broke: {why}"),
-    }
-    Ok(match outcome.verdict {
-        Verdict::Clean => 0,
-        Verdict::Fail { .. } => 1,
-        Verdict::Unknown(_) => 2,
-        Verdict::Broken(_) => 3,
-    })
 }
 
 fn is_telling(line: &str) -> bool {

@@ -1,13 +1,16 @@
 //! `etcdsim museum`: does the simulator find bugs? Plants each in turn, counts the seeds, and writes the page.
+use super::{
+    Stop,
+    args::{self, planted},
+};
 use crate::{
     museum::{
-        catalogue::{self, EXHIBITS, Exhibit},
+        catalogue::{EXHIBITS, Exhibit},
         hunt::{Effort, Finds, hunt},
         page::{Made, page},
     },
-    report::duration,
-    saved::planted,
-    story::{Engine, Options},
+    story::Options,
+    token::Engine,
 };
 use clap::Args;
 use detcd_core::{Plant, Plants};
@@ -18,7 +21,7 @@ use std::{fs, path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 #[command(after_help = "\
 Examples:
   cargo etcdsim-plants museum --only commit_old_term --catches 3
-  cargo etcdsim-plants museum --out docs/museum.md --numbers simtests/museum/found.json
+  cargo etcdsim-plants museum --shrink 20s --out docs/museum.md --numbers simtests/museum/found.json
   cargo etcdsim-plants museum --check simtests/museum/found.json
                               hunts the quick ones again; fails if one takes three times as many seeds")]
 pub struct Museum {
@@ -31,14 +34,14 @@ pub struct Museum {
     /// Most seeds for one catch
     #[arg(long, value_name = "SEEDS", default_value = "100000")]
     budget: u64,
-    /// Play in the member simulation instead of the replica simulation
-    #[arg(long)]
-    member: bool,
+    /// Which simulation plays them
+    #[arg(long, value_enum, default_value = "replica")]
+    sim: Engine,
     #[arg(long, value_name = "J")]
     jobs: Option<usize>,
-    /// How long to make the first failure of each bug small; 0s: not at all
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration::parse)]
-    shrink: Duration,
+    /// How long to make the first failure of each bug small
+    #[arg(long, value_name = "TIME", value_parser = args::duration)]
+    shrink: Option<Duration>,
     /// Also hunt these without aiming, to show what aiming gives
     #[arg(long, value_name = "BUG", value_delimiter = ',', value_parser = Plant::ALL.map(Plant::name))]
     unaimed: Vec<String>,
@@ -62,26 +65,22 @@ const WORSE: f64 = 3.0;
 /// Luck must not fail a check: a few seeds more are always allowed.
 const SLACK: f64 = 5.0;
 
-/// Exits 0 if everything was caught, 1 if something was not.
-pub fn museum(args: &Museum) -> Result<u8, String> {
-    // Fails early where the bugs are not compiled in.
-    planted(Plant::ALL[0].name())?;
-    match &args.check {
-        Some(file) => {
-            let json = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            let before =
-                serde_json::from_str(&json).map_err(|error| format!("{}: {error}", file.display()))?;
-            check(args, &before)
-        }
-        None => show(args),
+impl Museum {
+    /// Clean if everything was caught, a violation if something was not.
+    pub(super) fn run(&self) -> Result<u8, Stop> {
+        // Fails early where the bugs are not compiled in.
+        planted(Plant::ALL[0].name())?;
+        let Some(file) = &self.check else { return Ok(show(self)?) };
+        let json = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let before = serde_json::from_str(&json).map_err(|error| format!("{}: {error}", file.display()))?;
+        Ok(check(self, &before)?)
     }
 }
 
 fn options(args: &Museum, exhibit: &Exhibit) -> Options {
-    let engine = if args.member { Engine::Member } else { Engine::Replica };
-    // `museum` has seen to it that this build has them.
+    // `run` has seen to it that this build has them.
     let plants = planted(exhibit.plant.name()).unwrap_or(Plants::NONE);
-    Options { engine, plants, ..Options::default() }
+    Options { engine: args.sim, plants, ..Options::default() }
 }
 
 fn effort(args: &Museum, seeds_max: u64, shrink: Option<Duration>) -> Effort {
@@ -110,12 +109,11 @@ fn show(args: &Museum) -> Result<u8, String> {
         EXHIBITS.iter().filter(|exhibit| names.iter().any(|name| name == exhibit.plant.name())).collect()
     };
     let exhibits = if args.only.is_empty() { EXHIBITS.iter().collect() } else { named(&args.only) };
-    let shrink = Some(args.shrink).filter(|budget| !budget.is_zero());
-    let finds = search(args, &exhibits, effort(args, args.budget, shrink), true);
+    let finds = search(args, &exhibits, effort(args, args.budget, args.shrink), true);
     let unaimed = search(args, &named(&args.unaimed), effort(args, args.budget, None), false);
     let made = Made {
         command: command(),
-        engine: if args.member { "member" } else { "replica" },
+        engine: args.sim.name(),
         seeds_max: args.budget,
         catches: args.catches.max(1),
     };
@@ -170,10 +168,4 @@ fn check(args: &Museum, before: &Finds) -> Result<u8, String> {
 fn command() -> String {
     let args: Vec<String> = std::env::args().skip(1).collect();
     format!("cargo etcdsim-plants {}", args.join(" "))
-}
-
-/// The row of a plant, for messages.
-pub fn told(plant: Plant) -> String {
-    catalogue::of(plant)
-        .map_or_else(|| plant.name().to_owned(), |exhibit| format!("{}: {}", exhibit.number, exhibit.what))
 }

@@ -1,64 +1,100 @@
-//! What a command works on: a failure in a file, or a seed that is drawn anew.
+//! What a command works on: a token, a failure in a file, or a seed.
+use super::{
+    Stop,
+    args::{self, HowArgs},
+};
 use crate::{
     plan::Plan,
-    saved::{self, Saved},
-    story::{Engine, Options},
+    profile::Profile,
+    report::{Failure, How},
+    story::{self, Choices, Options},
+    token::{Engine, Token, parse_seed},
 };
 use clap::Args;
-use detcd_core::{Plant, Plants};
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 #[derive(Args)]
 pub struct Subject {
-    /// A failure saved by `run --out` or `shrink --out`, or a seed, decimal or 0x hexadecimal
-    #[arg(value_name = "FILE|SEED")]
+    /// A token (9c1f-swarm-m1), a file that `run --out` or `shrink` saved, or a seed (decimal, 0x hexadecimal, a
+    /// commit's hash)
+    #[arg(value_name = "TOKEN|FILE|SEED")]
     pub what: String,
-    /// For a seed: play it in the replica simulation instead of the member simulation
-    #[arg(long)]
-    pub replica: bool,
-    /// For a seed: plant this bug in every member
-    #[arg(long, value_name = "BUG", value_parser = Plant::ALL.map(Plant::name))]
-    pub plant: Option<String>,
-    /// For a seed: judge by consequences only
-    #[arg(long)]
-    pub consequences_only: bool,
+    /// The profile of a seed; tokens and files have theirs in them
+    #[arg(long, default_value = "swarm", value_parser = args::profile)]
+    pub profile: Profile,
+    /// Which simulation plays a seed; tokens and files say it themselves
+    #[arg(long, value_enum, default_value = "member")]
+    pub sim: Engine,
+    #[command(flatten)]
+    how: HowArgs,
 }
 
-/// A plan and how to play it.
+/// A run that can be played.
 pub struct Case {
     pub plan: Plan,
     pub options: Options,
-    pub plant: Option<String>,
-    pub saved: Option<Saved>,
+    pub how: How,
+    /// What it has to be, if it was saved.
+    pub saved: Option<Failure>,
+    pub choices: Choices,
 }
 
 impl Subject {
-    pub fn case(&self) -> Result<Case, String> {
-        let path = Path::new(&self.what);
-        if path.is_file() {
-            let saved = Saved::read(path)?;
-            let options = saved.options()?;
-            return Ok(Case {
-                plan: saved.plan.clone(),
-                options,
-                plant: saved.plant.clone(),
-                saved: Some(saved),
-            });
-        }
-        let parsed = match self.what.strip_prefix("0x") {
-            Some(hex) => u64::from_str_radix(hex, 16),
-            None => self.what.parse(),
-        };
-        let seed = parsed.map_err(|_| format!("{} is neither a file nor a seed", self.what))?;
-        let plants = self.plant.as_deref().map_or(Ok(Plants::NONE), saved::planted)?;
-        let engine = if self.replica { Engine::Replica } else { Engine::Member };
-        let options = Options { engine, plants, causes: !self.consequences_only, ..Options::default() };
-        Ok(Case { plan: Plan::draw(seed, plants), options, plant: self.plant.clone(), saved: None })
+    pub fn case(&self) -> Result<Case, Stop> {
+        case(&self.what, self.profile, self.sim, self.how.how())
     }
 
-    /// Where a small version goes if nobody says.
+    /// Where a small version of it goes if nobody says.
     pub fn beside(&self) -> PathBuf {
-        let stem = Path::new(&self.what).file_stem().map_or("failure".into(), |stem| stem.to_string_lossy());
-        PathBuf::from(format!("{}.small.json", stem.trim_end_matches(".small")))
+        let path = Path::new(&self.what);
+        let stem = path.file_stem().map_or("failure".into(), |stem| stem.to_string_lossy());
+        path.with_file_name(format!("{}.small.json", stem.trim_end_matches(".small")))
     }
+}
+
+/// What somebody asked for.
+pub struct Wanted {
+    pub token: Token,
+    pub how: How,
+    /// What it has to be, if it was saved.
+    pub saved: Option<Failure>,
+}
+
+/// Reads a token, the path of a saved failure, or a seed. What does not hold its run must be of the version of today.
+pub fn wanted(text: &str, profile: Profile, engine: Engine, how: How) -> Result<Wanted, Stop> {
+    let path = Path::new(text);
+    let (token, how, saved): (Token, _, _) = if path.is_file() {
+        let saved = read_failure(path)?;
+        let token = saved.token.parse().map_err(|error| format!("{text}: {error}"))?;
+        (token, saved.how.clone(), Some(saved))
+    } else if text.contains('-') {
+        (text.parse().map_err(|error| format!("{error}, and there is no such file"))?, how, None)
+    } else {
+        let seed = parse_seed(text).map_err(|error| format!("{text}: {error}"))?;
+        (Token::now(seed, profile, engine), how, None)
+    };
+    let holds_run = saved.as_ref().is_some_and(|saved| saved.run.is_some());
+    if let Some(why) = token.outdated().filter(|_| !holds_run) {
+        return Err(Stop::broken(why));
+    }
+    Ok(Wanted { token, how, saved })
+}
+
+/// As `wanted`, ready to be played.
+pub fn case(text: &str, profile: Profile, engine: Engine, how: How) -> Result<Case, Stop> {
+    let Wanted { token, how, saved } = wanted(text, profile, engine, how)?;
+    let options = args::options(&how, token.profile, token.engine)?;
+    let (plan, choices) = match saved.as_ref().and_then(|saved| saved.run.as_deref()) {
+        Some(run) => (run.plan.clone(), Choices::Play(run.tape.clone())),
+        None => (story::plan(token.seed, options), Choices::Draw),
+    };
+    Ok(Case { plan, options, how, saved, choices })
+}
+
+pub fn read_failure(path: &Path) -> Result<Failure, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: no saved failure: {error}", path.display()))
 }

@@ -3,11 +3,13 @@
 //! Two kinds. **Consequences** are Raft's promises to its users (one leader per term, committed entries stay). **Causes**
 //! are what a member must have done before it may speak (a vote is durable before it is sent). A broken cause is
 //! reported at the spot where the bug is; a broken consequence may come minutes later, or never in this run.
+mod canary;
 mod elections;
 mod halts;
 mod log;
 mod mirror;
 
+pub use canary::Canary;
 pub use elections::OneLeaderPerTerm;
 pub use halts::HaltsWithReason;
 pub use log::Durability;

@@ -2,7 +2,6 @@
 //! with other seeds, so that the mean means something.
 use super::catalogue::Exhibit;
 use crate::{
-    plan::Plan,
     shrink,
     story::{self, Options, Verdict},
 };
@@ -144,7 +143,7 @@ fn catch(from: u64, seeds_max: u64, options: Options, stop: &AtomicBool) -> Resu
 }
 
 fn smallest(seed: u64, options: Options, budget: Duration) -> Option<(String, u64)> {
-    let plan = Plan::draw(seed, options.plants);
+    let plan = story::plan(seed, options);
     let shrunk = shrink::shrink(&plan, options, budget, |_, _| {})?;
     Some((shrink::in_one_line(&shrunk.plan), shrink::faults(&shrunk.plan)))
 }

@@ -2,17 +2,22 @@
 //! [`recording::Recording`], and what is made of it: a page, exports, the first difference to another run.
 pub mod derive;
 pub mod diff;
-pub mod duration;
 pub mod export;
+mod failure;
+mod fingerprint;
+mod junit;
 mod never;
 pub mod page;
 pub mod points;
 mod progress;
 pub mod recording;
 mod summary;
+mod text;
 mod wanted;
 
+pub use failure::{Failure, How, Kind, Stored, difference};
+pub use fingerprint::{fingerprint, shape};
 pub use never::{EXPECTED, never};
-pub use progress::{Mode, Progress};
-pub use summary::{Summary, failure_line, replay_command};
+pub use progress::{Mode, Progress, Standing};
+pub use summary::{Count, Group, Summary, is_fault};
 pub use wanted::Wanted;

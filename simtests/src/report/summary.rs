@@ -1,52 +1,98 @@
-//! What many runs came to.
-use super::never;
+//! What many runs came to. Summaries of parts add up to the summary of the whole: the order does not matter, nor how
+//! many machines ran them.
+use super::failure::{Failure, Kind};
 use crate::story::{Outcome, Verdict};
 use detcd_runtime_sim::Digest;
-use std::{collections::BTreeMap, fmt, time::Duration};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The command that plays a seed again.
-pub fn replay_command(seed: u64, plant: Option<&str>) -> String {
-    match plant {
-        None => format!("cargo etcdsim replay {seed:#x}"),
-        Some(plant) => format!("cargo etcdsim-plants replay {seed:#x} --plant {plant}"),
-    }
+/// Of the file that a summary is saved in. Raised when a reader of the old one would misread the new one.
+const FORMAT: u32 = 1;
+
+/// How often something happened, and in how many seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    pub times: u64,
+    pub seeds: u64,
 }
 
-/// One line that can be pasted into a shell from `replay:` on.
-pub fn failure_line(outcome: &Outcome, plant: Option<&str>) -> Option<String> {
-    let (word, judge, text) = match &outcome.verdict {
-        Verdict::Clean => return None,
-        Verdict::Fail { judge, text } => ("FAIL", judge.as_str(), text.as_str()),
-        Verdict::Unknown(text) => ("UNKNOWN", "linearizability", text.as_str()),
-        Verdict::Broken(text) => ("BROKEN", "simulator", text.as_str()),
-    };
-    let first = text.lines().next().unwrap_or_default();
-    let replay = replay_command(outcome.seed, plant);
-    Some(format!("{word} {judge} seed={:#x} ({first})  replay: {replay}", outcome.seed))
+/// All seeds that failed alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    pub kind: Kind,
+    pub judge: String,
+    pub shape: String,
+    pub seeds: u64,
+    pub first_seed: u64,
+    /// The line of the first seed.
+    pub first: String,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
+    pub format: u32,
+    /// What was run: profile, engine and version, planted bug.
+    pub runs: BTreeSet<String>,
     pub seeds: u64,
     pub failed: u64,
     pub unknown: u64,
     pub broken: u64,
+    /// Seeds that were run twice, and those of them that were not the same.
+    pub verified: u64,
+    pub differing: u64,
+    /// Seeds that did next to nothing.
     pub vacuous: u64,
+    pub interrupted: bool,
     /// Every seed's digest, joined so that the order of running does not matter.
+    #[serde(with = "hex")]
     pub digest: Digest,
-    simulated_ns: u64,
-    events: u64,
-    acked: u64,
-    checked: u64,
-    unknown_fate: u64,
-    counts: BTreeMap<&'static str, (u64, u64)>,
-    /// How often each judge said no, and the first seed.
-    judges: BTreeMap<String, (u64, u64)>,
-    pub wall: Duration,
-    pub jobs: usize,
+    pub simulated_ns: u64,
+    pub events: u64,
+    /// Requests that were answered as wished.
+    pub acked: u64,
+    /// Answers that were compared with the model.
+    pub checked: u64,
+    /// Writes whose fate nobody was told.
+    pub unknown_fate: u64,
+    pub counts: BTreeMap<String, Count>,
+    /// By fingerprint.
+    pub failures: BTreeMap<String, Group>,
+    /// The longest of the parts, which may have run at the same time.
+    pub wall_ns: u64,
+    pub cpu_ns: u64,
+    pub jobs: u64,
+}
+
+impl Default for Summary {
+    fn default() -> Summary {
+        Summary {
+            format: FORMAT,
+            runs: BTreeSet::new(),
+            seeds: 0,
+            failed: 0,
+            unknown: 0,
+            broken: 0,
+            verified: 0,
+            differing: 0,
+            vacuous: 0,
+            interrupted: false,
+            digest: Digest::default(),
+            simulated_ns: 0,
+            events: 0,
+            acked: 0,
+            checked: 0,
+            unknown_fate: 0,
+            counts: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            wall_ns: 0,
+            cpu_ns: 0,
+            jobs: 0,
+        }
+    }
 }
 
 impl Summary {
+    /// Counts a run, and what was found wrong with it.
     pub fn add(&mut self, outcome: &Outcome) {
         self.seeds += 1;
         self.digest = self.digest.join(outcome.seed, outcome.digest);
@@ -56,32 +102,111 @@ impl Summary {
         self.checked += outcome.stats.checked;
         self.unknown_fate += outcome.stats.unknown_fate;
         self.vacuous += u64::from(outcome.is_vacuous());
-        for (&what, &n) in &outcome.counts {
-            let (total, seeds) = self.counts.entry(what).or_default();
-            *total += n;
-            *seeds += 1;
+        for (&what, &times) in &outcome.counts {
+            match self.counts.get_mut(what) {
+                Some(count) => {
+                    count.times += times;
+                    count.seeds += 1;
+                }
+                None => {
+                    self.counts.insert(what.to_string(), Count { times, seeds: 1 });
+                }
+            }
         }
         match &outcome.verdict {
             Verdict::Clean => {}
-            Verdict::Fail { judge, .. } => {
-                self.failed += 1;
-                let (times, first) = self.judges.entry(judge.clone()).or_insert((0, outcome.seed));
-                *times += 1;
-                *first = (*first).min(outcome.seed);
-            }
+            Verdict::Fail { .. } => self.failed += 1,
             Verdict::Unknown(_) => self.unknown += 1,
             Verdict::Broken(_) => self.broken += 1,
         }
     }
 
+    /// Puts a failure to those of the same fingerprint. Gives how many there are now.
+    pub fn add_failure(&mut self, failure: &Failure) -> u64 {
+        self.differing += u64::from(failure.kind == Kind::Differs);
+        let group = Group {
+            kind: failure.kind,
+            judge: failure.judge.clone(),
+            shape: failure.shape.clone(),
+            seeds: 1,
+            first_seed: failure.seed(),
+            first: failure.to_string(),
+        };
+        self.add_group(&failure.fingerprint, &group)
+    }
+
+    fn add_group(&mut self, fingerprint: &str, group: &Group) -> u64 {
+        let Some(known) = self.failures.get_mut(fingerprint) else {
+            self.failures.insert(fingerprint.to_string(), group.clone());
+            return group.seeds;
+        };
+        known.seeds += group.seeds;
+        // Whichever was found first in time, the lowest seed is the same in every order.
+        if group.first_seed < known.first_seed {
+            known.first_seed = group.first_seed;
+            known.first.clone_from(&group.first);
+        }
+        known.seeds
+    }
+
+    /// Adds the summary of another part.
+    pub fn merge(&mut self, part: &Summary) {
+        self.runs.extend(part.runs.iter().cloned());
+        self.seeds += part.seeds;
+        self.failed += part.failed;
+        self.unknown += part.unknown;
+        self.broken += part.broken;
+        self.verified += part.verified;
+        self.differing += part.differing;
+        self.vacuous += part.vacuous;
+        self.interrupted |= part.interrupted;
+        self.digest = self.digest.merge(part.digest);
+        self.simulated_ns += part.simulated_ns;
+        self.events += part.events;
+        self.acked += part.acked;
+        self.checked += part.checked;
+        self.unknown_fate += part.unknown_fate;
+        for (what, count) in &part.counts {
+            let sum = self.counts.entry(what.clone()).or_default();
+            sum.times += count.times;
+            sum.seeds += count.seeds;
+        }
+        for (fingerprint, group) in &part.failures {
+            self.add_group(fingerprint, group);
+        }
+        self.wall_ns = self.wall_ns.max(part.wall_ns);
+        self.cpu_ns += part.cpu_ns;
+        self.jobs += part.jobs;
+    }
+
+    /// Reads a saved summary.
+    ///
+    /// Errors: what is no summary, or one of another format.
+    pub fn from_json(text: &str) -> Result<Summary, String> {
+        let summary: Summary = serde_json::from_str(text).map_err(|error| format!("no summary: {error}"))?;
+        if summary.format == FORMAT {
+            Ok(summary)
+        } else {
+            Err(format!("a summary of format {}, and this etcdsim reads format {FORMAT}", summary.format))
+        }
+    }
+
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("numbers, strings and maps of them can be written")
+    }
+
+    pub fn clean(&self) -> u64 {
+        self.seeds - self.failed - self.unknown - self.broken
+    }
+
     /// Everything that was made to go wrong so far.
     pub fn faults(&self) -> u64 {
-        self.counts.iter().filter(|(what, _)| is_fault(what)).map(|(_, (n, _))| n).sum()
+        self.counts.iter().filter(|(what, _)| is_fault(what)).map(|(_, count)| count.times).sum()
     }
 }
 
 /// Whether a count is of something that went wrong, and not of work.
-fn is_fault(what: &str) -> bool {
+pub fn is_fault(what: &str) -> bool {
     !matches!(
         what,
         "net: message delivered"
@@ -92,59 +217,17 @@ fn is_fault(what: &str) -> bool {
         && !what.starts_with("seen: ")
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let section = |f: &mut fmt::Formatter<'_>, title: &str, faults: bool| {
-            writeln!(f, "{title:<34} {:>12} {:>12}", "times", "in seeds")?;
-            for (what, (n, seeds)) in self.counts.iter().filter(|(what, _)| is_fault(what) == faults) {
-                writeln!(f, "  {what:<32} {n:>12} {seeds:>12}")?;
-            }
-            Ok(())
-        };
-        section(f, "what went wrong", true)?;
-        section(f, "what was done", false)?;
-        let per_seed = |n: u64| n as f64 / self.seeds.max(1) as f64;
-        writeln!(
-            f,
-            "  {:<32} {:>12} {:>12.1} per seed",
-            "requests answered",
-            self.acked,
-            per_seed(self.acked)
-        )?;
-        writeln!(f, "  {:<32} {:>12}", "answers judged", self.checked)?;
-        writeln!(f, "  {:<32} {:>12}", "writes of unknown fate", self.unknown_fate)?;
-        writeln!(f, "  {:<32} {:>12} {:>12.0} per seed", "events", self.events, per_seed(self.events))?;
-        writeln!(f, "  {:<32} {:>12}", "seeds that did next to nothing", self.vacuous)?;
-        let never: Vec<&str> = never(&self.counts).collect();
-        if !never.is_empty() {
-            writeln!(f, "never happened: {}", never.join(", "))?;
-        }
-        if !self.judges.is_empty() {
-            writeln!(f, "{:<34} {:>12}   first seed", "which judges said no", "seeds")?;
-            for (judge, (times, first)) in &self.judges {
-                writeln!(f, "  {judge:<32} {times:>12}   {first:#x}")?;
-            }
-        }
-        let wall = self.wall.as_secs_f64().max(0.001);
-        let simulated = self.simulated_ns as f64 / 1e9;
-        writeln!(
-            f,
-            "{} seeds in {wall:.1} s on {} thread{}: {:.1} seeds per second, {simulated:.0} simulated seconds, {:.0} \
-             per wall second",
-            self.seeds,
-            self.jobs,
-            if self.jobs == 1 { "" } else { "s" },
-            self.seeds as f64 / wall,
-            simulated / wall,
-        )?;
-        writeln!(
-            f,
-            "{} clean, {} failed, {} unknown, {} broken",
-            self.seeds - self.failed - self.unknown - self.broken,
-            self.failed,
-            self.unknown,
-            self.broken
-        )?;
-        write!(f, "transcript {}", self.digest)
+/// A digest in JSON is its text: no number there holds 128 bits.
+mod hex {
+    use detcd_runtime_sim::Digest;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(digest)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map(Digest).map_err(D::Error::custom)
     }
 }
