@@ -101,9 +101,13 @@ impl Progress {
             // Old news: this is not what the probe asked.
             Mode::Probe { .. } | Mode::Snapshot { .. } if self.next - 1 != refused => {}
             Mode::Probe { .. } | Mode::Snapshot { .. } => {
-                self.next = refused.min(try_at.saturating_add(1)).max(self.matched + 1);
-                self.mode = Mode::Probe { waiting: false };
-                self.nudge = true;
+                let next = refused.min(try_at.saturating_add(1)).max(self.matched + 1);
+                let lower = next < self.next;
+                self.next = next;
+                // A member that refuses what it acknowledged has lost it. Asking again at once would go round at the
+                // speed of the wire; the next heartbeat asks.
+                self.mode = Mode::Probe { waiting: !lower };
+                self.nudge |= lower;
             }
         }
     }
