@@ -2,7 +2,6 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use detcd_core::{Plant, Plants};
 use detcd_simtests::{
-    plan::Plan,
     report::{Mode, Progress, Summary, failure_line},
     story::{self, Options, Outcome, Verdict},
 };
@@ -104,6 +103,9 @@ struct How {
     /// Judge by consequences only: not whether a member spoke before its disk was done, but whether harm came of it
     #[arg(long)]
     consequences_only: bool,
+    /// Let no trouble wait for the worst moment; as much of it falls at random times instead
+    #[arg(long)]
+    no_aim: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -137,7 +139,7 @@ impl How {
             None => Plants::NONE,
             Some(name) => planted(name)?,
         };
-        Ok(Options { plants, trace, causes: !self.consequences_only })
+        Ok(Options { plants, trace, causes: !self.consequences_only, aim: !self.no_aim })
     }
 }
 
@@ -246,7 +248,7 @@ fn run_seeds(run: &Run) -> Result<u8, String> {
 
 fn replay_seed(replay: &Replay) -> Result<u8, String> {
     let options = replay.how.options(replay.trace)?;
-    println!("{}", Plan::draw(replay.seed, options.plants));
+    println!("{}", story::plan(replay.seed, &options));
     let outcome = story::run(replay.seed, options);
     if let Some(text) = &outcome.text {
         print!("{text}");

@@ -9,6 +9,6 @@ mod log;
 mod mirror;
 
 pub use elections::OneLeaderPerTerm;
-pub use halts::HaltsWithReason;
+pub use halts::{HaltsWithReason, names_damage};
 pub use log::Durability;
-pub use mirror::{Record, records};
+pub use mirror::{FOLDER, Record, entry_data, records};
