@@ -2,7 +2,7 @@
 //!
 //! madsim's own sleeps last at least a millisecond and cannot be taken back; a driver that waits for "a message or
 //! the deadline" would leave a dead timer behind for every message.
-use crate::world::World;
+use crate::world::{Slot, World};
 use std::{collections::BTreeMap, task::Waker};
 
 /// The name of an entry: when it is due, and which of those due at that time.
@@ -12,6 +12,8 @@ pub type Deed = Box<dyn FnOnce(&mut World) + Send>;
 
 pub enum Due {
     Wake(Waker),
+    /// Somebody sleeps by the clock of this member.
+    Alarm(Slot, Waker),
     Do(Deed),
 }
 
@@ -35,10 +37,21 @@ impl Agenda {
 
     /// A sleeper was polled again, perhaps from elsewhere.
     pub fn set_waker(&mut self, key: Key, waker: &Waker) {
-        if let Some(Due::Wake(known)) = self.queue.get_mut(&key)
+        if let Some(Due::Wake(known) | Due::Alarm(_, known)) = self.queue.get_mut(&key)
             && !known.will_wake(waker)
         {
             *known = waker.clone();
+        }
+    }
+
+    /// Wakes all who sleep by the clock of this member: it has changed.
+    pub fn wake_all_of(&self, member: Slot) {
+        for due in self.queue.values() {
+            if let Due::Alarm(whose, waker) = due
+                && *whose == member
+            {
+                waker.wake_by_ref();
+            }
         }
     }
 

@@ -106,6 +106,14 @@ impl Dice {
         0
     }
 
+    /// The same in another order.
+    pub fn shuffled<T>(&mut self, mut all: Vec<T>) -> Vec<T> {
+        for i in (1..all.len()).rev() {
+            all.swap(i, self.index(i + 1));
+        }
+        all
+    }
+
     /// A subset of `0..n` with `k` members, ascending.
     #[track_caller]
     pub fn subset(&mut self, n: usize, k: usize) -> Vec<usize> {

@@ -247,6 +247,10 @@ pub enum Happening<'a> {
     Truncated {
         member: usize,
     },
+    /// A file has another name, and the name is not durable.
+    Renamed {
+        member: usize,
+    },
     SyncIssued {
         member: usize,
     },
@@ -269,6 +273,10 @@ pub enum Happening<'a> {
         write: bool,
         /// How far the member has applied the log.
         applied: u64,
+    },
+    /// The member has applied a compaction, and the client that asked for it has not heard of it.
+    Compacted {
+        member: usize,
     },
     Noted {
         member: usize,

@@ -1,5 +1,6 @@
 //! The links between members: slow, lossy, repeating, one-way, and cut at delivery as well as at sending.
 use crate::chance::{Dice, Latency};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -15,6 +16,79 @@ pub struct Link {
     pub in_order: bool,
     /// No message arrives before the one sent before it, if `in_order`.
     last_arrival: u64,
+    /// How many reasons there are for it to be clogged: what arrives is held back and not lost.
+    clogs: u32,
+    held: Vec<Frame>,
+    /// On top of the latency, in nanoseconds.
+    pub slowness_ns: u64,
+    /// So many messages can be under way; what is sent then is lost, as by a full socket.
+    pub window: u32,
+    under_way: u32,
+    /// Keeps a copy of what arrives, to let it arrive once more.
+    echo: Option<Vec<Frame>>,
+}
+
+/// Most messages that a link holds back, and most that it repeats at once.
+const HELD_MAX: usize = 4096;
+const ECHO_MAX: usize = 64;
+
+/// An encoded message on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub kind: i32,
+    pub sum: u64,
+    pub bytes: Bytes,
+}
+
+impl Link {
+    /// Keeps a message for later; false if no more can be kept.
+    pub(crate) fn hold(&mut self, frame: Frame) -> bool {
+        let fits = self.held.len() < HELD_MAX;
+        if fits {
+            self.held.push(frame);
+        }
+        fits
+    }
+
+    pub(crate) fn is_clogged(&self) -> bool {
+        self.clogs > 0
+    }
+
+    pub(crate) fn clog(&mut self) {
+        self.clogs += 1;
+    }
+
+    /// Takes a reason away; what was held, in order, if it was the last one.
+    pub(crate) fn unclog(&mut self) -> Vec<Frame> {
+        self.clogs = self.clogs.saturating_sub(1);
+        if self.clogs == 0 { std::mem::take(&mut self.held) } else { Vec::new() }
+    }
+
+    pub(crate) fn listen(&mut self) {
+        self.echo.get_or_insert_default();
+    }
+
+    pub(crate) fn overhear(&mut self, frame: &Frame) {
+        if let Some(echo) = &mut self.echo
+            && echo.len() < ECHO_MAX
+        {
+            echo.push(frame.clone());
+        }
+    }
+
+    pub(crate) fn take_echo(&mut self) -> Vec<Frame> {
+        self.echo.take().unwrap_or_default()
+    }
+
+    /// A message has left the link.
+    pub(crate) fn arrived(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    /// Whether one more message finds room.
+    pub(crate) fn has_room(&self) -> bool {
+        self.under_way < self.window
+    }
 }
 
 /// How links behave when nothing is wrong with them.
@@ -68,6 +142,12 @@ impl Links {
             repeat_permille: fine.repeat_permille,
             in_order: fine.in_order,
             last_arrival: 0,
+            clogs: 0,
+            held: Vec::new(),
+            slowness_ns: 0,
+            window: u32::MAX,
+            under_way: 0,
+            echo: None,
         };
         Links { n, links: vec![link; n * n], fine }
     }
@@ -103,10 +183,15 @@ impl Links {
         }
     }
 
-    /// As the run began: nothing cut, nothing lost that was not lost then.
+    /// As the run began: nothing cut, nothing lost that was not lost then. What is held back stays so until its link
+    /// is unclogged.
     pub fn heal(&mut self) {
         for link in &mut self.links {
             link.cuts = 0;
+            link.clogs = link.clogs.min(1);
+            link.slowness_ns = 0;
+            link.window = u32::MAX;
+            link.echo = None;
         }
         self.set_weather(self.fine);
     }
@@ -124,11 +209,12 @@ impl Links {
         }
         let copies = 1 + usize::from(dice.permille(link.repeat_permille) && may_repeat);
         for arrival in arrivals.iter_mut().take(copies) {
-            let mut at = now + link.latency.draw(dice);
+            let mut at = now + link.latency.draw(dice) + link.slowness_ns;
             if link.in_order {
                 at = at.max(link.last_arrival + 1);
                 link.last_arrival = at;
             }
+            link.under_way += 1;
             *arrival = Some(at);
         }
         arrivals

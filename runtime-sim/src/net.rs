@@ -3,6 +3,7 @@
 use crate::{
     agenda::Due,
     event::{Event, Happening},
+    links::Frame,
     task::answer,
     transcript::Stir,
     world::{Life, Slot, Stage, World},
@@ -20,6 +21,9 @@ use std::{
 
 /// So many arrivals wait for a member that does not take them; what comes then is lost, as in a full socket.
 const INBOX_MAX: usize = 4096;
+
+/// How often somebody whose call is held back looks whether it may go on, in nanoseconds.
+const HELD_LOOK_NS: u64 = 5_000_000;
 
 /// How long a peer waits for the answer to a call, in nanoseconds.
 const CALL_TIMEOUT_NS: u64 = 5_000_000_000;
@@ -140,11 +144,18 @@ impl SimNet {
         let arrival = self.stage.enter(|world| {
             let now = world.now();
             let World { links, link_dice, .. } = world;
-            links.send(now, from, to, false, link_dice)[0]
+            let arrival = links.send(now, from, to, false, link_dice)[0];
+            if arrival.is_some() {
+                links.of_mut(from, to).arrived();
+            }
+            arrival
         });
         if let Some(at) = arrival {
             self.stage.nap_until(at.min(deadline)).await;
-            if at < deadline && self.stage.enter(|world| !world.links.is_cut(from, to)) {
+            while self.stage.enter(|world| world.links.of(from, to).is_clogged() && world.now() < deadline) {
+                self.stage.nap(HELD_LOOK_NS).await;
+            }
+            if self.stage.enter(|world| world.now() < deadline && !world.links.is_cut(from, to)) {
                 return Ok(());
             }
         }
@@ -170,6 +181,11 @@ impl World {
         // A forwarded proposal is the one message that means something else when it comes twice. No transport repeats
         // what it was given once, so neither do we; the others are repeated because they must not mind.
         let may_repeat = message.r#type != raftpb::MessageType::MsgProp as i32;
+        if !self.links.of(from, to).has_room() {
+            self.record(&Event::Drop { from, to, why: "buffer full" });
+            self.count("net: buffer full");
+            return;
+        }
         let World { links, link_dice, .. } = self;
         let arrivals = links.send(now, from, to, may_repeat, link_dice);
         if arrivals[0].is_none() {
@@ -179,24 +195,57 @@ impl World {
         }
         self.count_many("net: message repeated", u64::from(arrivals[1].is_some()));
         for at in arrivals.into_iter().flatten() {
-            let bytes = bytes.clone();
-            self.add(at, Due::Do(Box::new(move |world| world.deliver(from, to, kind, sum, bytes))));
+            let frame = Frame { kind, sum, bytes: bytes.clone() };
+            self.add(
+                at,
+                Due::Do(Box::new(move |world| {
+                    world.links.of_mut(from, to).arrived();
+                    world.deliver(from, to, frame);
+                })),
+            );
         }
     }
 
-    fn deliver(&mut self, from: Slot, to: Slot, kind: i32, sum: u64, bytes: Bytes) {
-        if self.links.is_cut(from, to) || !self.is_up(to) {
+    /// A message comes out of its link.
+    pub(crate) fn deliver(&mut self, from: Slot, to: Slot, frame: Frame) {
+        if self.links.of(from, to).is_clogged() {
+            self.count("net: message held back");
+            if !self.links.of_mut(from, to).hold(frame) {
+                self.record(&Event::Drop { from, to, why: "too much held back" });
+            }
+            return;
+        }
+        if self.links.is_cut(from, to) {
+            self.record(&Event::Drop { from, to, why: "cut in flight" });
+            self.count("net: message cut off in flight");
+            return;
+        }
+        self.arrive(from, to, frame);
+    }
+
+    /// A message reaches the machine it was sent to.
+    pub(crate) fn arrive(&mut self, from: Slot, to: Slot, frame: Frame) {
+        if !self.is_up(to) {
             self.record(&Event::Drop { from, to, why: "nobody there" });
             self.count("net: message cut off in flight");
             return;
         }
-        let message = match raftpb::Message::decode(bytes) {
+        let message = match raftpb::Message::decode(frame.bytes.clone()) {
             Ok(message) => message,
             Err(error) => return self.trouble("wire", format!("a message cannot be read back: {error}")),
         };
+        self.delay_ns = None;
         self.observe(&Happening::Delivering { from, to, message: &message });
+        if let Some(delay) = self.delay_ns.take() {
+            self.count("net: message late");
+            self.after(delay, move |world| world.arrive(from, to, frame));
+            return;
+        }
+        if message.r#type != raftpb::MessageType::MsgProp as i32 {
+            self.links.of_mut(from, to).overhear(&frame);
+        }
         if self.is_up(to) {
-            self.record(&Event::Deliver { from, to, kind, sum });
+            self.record(&Event::Deliver { from, to, kind: frame.kind, sum: frame.sum });
             self.count("net: message delivered");
             if !self.inbox_mut(to).push(Arrival::Message(message)) {
                 self.record(&Event::Drop { from, to, why: "inbox full" });
@@ -239,7 +288,7 @@ impl World {
         });
     }
 
-    fn tell_link(&mut self, at: Slot, peer: Slot, up: bool) {
+    pub(crate) fn tell_link(&mut self, at: Slot, peer: Slot, up: bool) {
         self.record(&Event::Link { from: at, to: peer, up });
         let id = self.id_of(peer);
         self.inbox_mut(at).push(if up { Arrival::Linked(id) } else { Arrival::Lost(id) });
@@ -291,6 +340,7 @@ impl World {
             .filter(|&(from, to)| self.links.is_cut(from, to))
             .collect();
         self.links.heal();
+        self.unclog_all();
         for (from, to) in cut {
             self.link_later(from, to);
         }

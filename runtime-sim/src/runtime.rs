@@ -3,6 +3,7 @@ use crate::{
     disk::SimDisk,
     event::{Event, Happening},
     net::SimNet,
+    task::Sleep,
     world::{Life, Serve, Slot, Stage, Stop},
 };
 use detcd_core::Moment;
@@ -74,8 +75,7 @@ impl Runtime for Sim {
     }
 
     fn wall_nanos(&self) -> u64 {
-        self.stage
-            .enter(|world| WALL_ORIGIN_NS + world.clock_of(self.life.member).wall_offset_ns + world.now())
+        self.stage.enter(|world| WALL_ORIGIN_NS + world.clock_of(self.life.member).wall_ns(world.now()))
     }
 
     fn entropy(&self) -> u64 {
@@ -83,8 +83,7 @@ impl Runtime for Sim {
     }
 
     async fn sleep_until(&self, at: Moment) {
-        let until = self.stage.enter(|world| world.clock_of(self.life.member).world_ns(at));
-        self.stage.nap_until(until).await;
+        Sleep::new(self.stage.clone(), self.life.member, at).await;
     }
 
     fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {

@@ -46,7 +46,7 @@ impl Sitting {
                     if let Some((key, _)) = alarm {
                         world.agenda.remove(key);
                     }
-                    (at < u64::MAX).then(|| (world.add(at, Due::Wake(cx.waker().clone())), at))
+                    (at < u64::MAX).then(|| (world.add(at, Due::Alarm(member, cx.waker().clone())), at))
                 }
             }
         });

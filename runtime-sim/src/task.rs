@@ -1,8 +1,9 @@
 //! Tasks of a member, and the small things that let them wait.
 use crate::{
     agenda::{Due, Key},
-    world::Stage,
+    world::{Slot, Stage},
 };
+use detcd_core::Moment;
 use std::{
     cell::Cell as ThreadCell,
     future::Future,
@@ -110,6 +111,59 @@ impl Drop for Nap {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
             // The entry is dropped here, after the lock: a waker may hold the last reference to a task.
+            let entry = self.stage.enter(|world| world.agenda.remove(key));
+            drop(entry);
+        }
+    }
+}
+
+/// Waits until a member's clock shows a moment. The clock may be set or stopped meanwhile: whoever sleeps by it is
+/// woken then, looks at it again, and sleeps on until the time that is right now.
+pub(crate) struct Sleep {
+    stage: Stage,
+    member: Slot,
+    at: Moment,
+    key: Option<Key>,
+}
+
+impl Sleep {
+    pub fn new(stage: Stage, member: Slot, at: Moment) -> Sleep {
+        Sleep { stage, member, at, key: None }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let (member, at, key) = (self.member, self.at, self.key);
+        let (ready, key, stale) = self.stage.enter(|world| {
+            let clock = world.clock_of(member);
+            if clock.read(world.now()) >= at {
+                return (true, key, None);
+            }
+            let until = clock.world_ns(at);
+            match key {
+                Some(key) if key.0 == until => {
+                    world.agenda.set_waker(key, cx.waker());
+                    (false, Some(key), None)
+                }
+                _ => {
+                    let stale = key.and_then(|key| world.agenda.remove(key));
+                    (false, Some(world.add(until, Due::Alarm(member, cx.waker().clone()))), stale)
+                }
+            }
+        });
+        // Outside the lock: a waker may hold the last reference to a task.
+        drop(stale);
+        self.key = key;
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
             let entry = self.stage.enter(|world| world.agenda.remove(key));
             drop(entry);
         }

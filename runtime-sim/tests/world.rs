@@ -3,7 +3,9 @@ use bytes::Bytes;
 use detcd_core::{Member, MemberId, Moment, Span};
 use detcd_driver::{Arrival, Disk, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions};
 use detcd_proto::raftpb;
-use detcd_runtime_sim::{Digest, Keep, Setup, Sim, Stage, clock::Clock, links::Weather, perform};
+use detcd_runtime_sim::{
+    Digest, Keep, Setup, Sim, Stage, clock::Clock, fuse::Effect, links::Weather, perform,
+};
 use std::sync::Arc;
 
 fn ids() -> Vec<MemberId> {
@@ -234,4 +236,181 @@ fn peers_answer_calls_unless_they_are_cut_off_or_dead() {
         stage.end().await;
     })
     .expect("no panic");
+}
+
+/// When a member that sleeps for 100 ms by its own clock wakes, in milliseconds of the world, if this is done to the
+/// clock meanwhile.
+fn slept(course: impl AsyncFnOnce(&Stage) + Send + 'static) -> u64 {
+    perform(3, || async {
+        let stage = stage(3, Weather::FINE, false);
+        let (done, mut asked) = detcd_runtime_sim::answer();
+        let done = std::sync::Mutex::new(Some(done));
+        stage.enter(|world| {
+            world.set_boot(Arc::new(move |sim| {
+                let done = done.lock().expect("one thread").take();
+                Box::pin(async move {
+                    let until = sim.now() + Span::millis(100);
+                    sim.sleep_until(until).await;
+                    assert!(sim.now() >= until);
+                    if let Some(done) = done {
+                        done.give(sim.stage().now());
+                    }
+                    Ok(())
+                })
+            }));
+            world.start(0);
+        });
+        stage.nap(10_000_000).await;
+        course(&stage).await;
+        let woke = asked.until(&stage, 10_000_000_000).await.expect("it wakes");
+        stage.end().await;
+        woke / 1_000_000
+    })
+    .expect("no panic")
+}
+
+#[test]
+fn whoever_sleeps_by_a_clock_that_is_set_wakes_when_it_says_so() {
+    assert_eq!(slept(async |_| {}), 100);
+    let step = async |stage: &Stage| {
+        stage.enter(|world| world.set_clock(0, |clock, now| clock.step(now, 40_000_000)));
+    };
+    assert_eq!(slept(step), 60);
+    let leap = async |stage: &Stage| {
+        stage.enter(|world| world.set_clock(0, |clock, now| clock.step(now, 5_000_000_000)));
+    };
+    assert_eq!(slept(leap), 10);
+    let freeze = async |stage: &Stage, catches_up: bool| {
+        stage.enter(|world| world.set_clock(0, |clock, now| clock.freeze(now)));
+        stage.nap(300_000_000).await;
+        stage.enter(|world| world.set_clock(0, move |clock, now| clock.thaw(now, catches_up)));
+    };
+    assert_eq!(slept(async move |stage| freeze(stage, false).await), 400);
+    assert_eq!(slept(async move |stage| freeze(stage, true).await), 310);
+    let others = async |stage: &Stage| {
+        stage.enter(|world| {
+            world.set_clock(1, |clock, now| clock.step(now, 5_000_000_000));
+            world.set_clock(0, |clock, _| clock.step_wall(-5_000_000_000));
+        });
+    };
+    assert_eq!(slept(others), 100);
+}
+
+/// How many messages have arrived from m2 at m1 after each step of a course.
+fn heard(course: impl AsyncFnOnce(&Stage, &mut Vec<u64>) + Send + 'static) -> Vec<u64> {
+    perform(4, || async {
+        let stage = stage(
+            4,
+            Weather { latency: detcd_runtime_sim::Latency::new(100, 0, 0, 0), ..Weather::FINE },
+            false,
+        );
+        stage.enter(|world| {
+            world.set_boot(Arc::new(|sim| Box::pin(chatter(sim))));
+            world.start(0);
+            world.start(1);
+        });
+        stage.nap(100_000_000).await;
+        let mut counts = Vec::new();
+        course(&stage, &mut counts).await;
+        stage.end().await;
+        counts
+    })
+    .expect("no panic")
+}
+
+fn delivered(stage: &Stage) -> u64 {
+    stage.enter(|world| world.counts()["net: message delivered"])
+}
+
+#[test]
+fn what_a_clogged_link_holds_back_is_late_and_not_lost() {
+    let counts = heard(async |stage, counts| {
+        counts.push(delivered(stage));
+        stage.enter(|world| {
+            world.clog(0, 1);
+            world.clog(1, 0);
+            world.clog(1, 0);
+        });
+        stage.nap(50_000_000).await;
+        counts.push(delivered(stage));
+        stage.enter(|world| {
+            world.unclog(0, 1);
+            world.unclog(1, 0);
+        });
+        stage.nap(1_000_000).await;
+        counts.push(delivered(stage));
+        stage.enter(|world| world.unclog(1, 0));
+        stage.nap(1_000_000).await;
+        counts.push(delivered(stage));
+    });
+    // A member speaks about every other millisecond.
+    assert_eq!(counts[0], counts[1], "{counts:?}");
+    assert!((15..=60).contains(&(counts[2] - counts[1])), "{counts:?}");
+    assert!((15..=60).contains(&(counts[3] - counts[2])), "{counts:?}");
+}
+
+#[test]
+fn what_was_overheard_arrives_once_more_and_at_once() {
+    let counts = heard(async |stage, counts| {
+        stage.enter(|world| world.overhear(0, 1));
+        stage.nap(30_000_000).await;
+        counts.push(delivered(stage));
+        stage.enter(|world| world.repeat_overheard(0, 1));
+        stage.nap(100_000).await;
+        counts.push(delivered(stage));
+        stage.enter(|world| world.repeat_overheard(0, 1));
+        stage.nap(100_000).await;
+        counts.push(delivered(stage));
+    });
+    assert!(counts[1] - counts[0] >= 12, "{counts:?}");
+    assert!(counts[2] - counts[1] <= 1, "{counts:?}");
+}
+
+#[test]
+fn a_link_without_room_loses_and_a_half_open_one_tells_one_end() {
+    heard(async |stage, _| {
+        stage.enter(|world| {
+            world.links.of_mut(0, 1).window = 1;
+            world.links.of_mut(0, 1).slowness_ns = 5_000_000;
+        });
+        stage.nap(50_000_000).await;
+        stage.enter(|world| {
+            let lost = world.counts()["net: buffer full"];
+            assert!(lost >= 12, "a few come through: {lost}");
+            world.cut_half_open(0, 1);
+            world.heal_links();
+        });
+        stage.nap(50_000_000).await;
+        let full = stage.enter(|world| world.counts()["net: buffer full"]);
+        stage.nap(20_000_000).await;
+        assert_eq!(stage.enter(|world| world.counts()["net: buffer full"]), full, "healed");
+    });
+}
+
+#[test]
+fn a_fuse_kills_in_place_of_the_effect() {
+    heard(async |stage, _| {
+        let syncs = |stage: &Stage| {
+            stage.enter(|world| world.disk(0).durable("data").map(|(_, b)| b.len()).sum::<usize>())
+        };
+        let before = syncs(stage);
+        // Two records a sync. Of the next three syncs the third does not happen; one more may be under way.
+        stage.enter(|world| world.light_fuse(0, Effect::Sync, 2, false));
+        stage.nap(50_000_000).await;
+        assert!(!stage.enter(|world| world.is_up(0)));
+        assert!([2 * 16, 3 * 16].contains(&(syncs(stage) - before)));
+        stage.enter(|world| {
+            world.light_fuse(1, Effect::Send, 0, true);
+            world.put_out_fuse(1);
+        });
+        stage.nap(10_000_000).await;
+        stage.enter(|world| {
+            assert!(world.is_up(1));
+            assert_eq!(world.counts()["process: died at an effect"], 1);
+            world.bury(1);
+            world.start(1);
+        });
+        stage.nap(10_000_000).await;
+        assert!(!stage.enter(|world| world.is_up(1)), "whoever is buried stays so");
+    });
 }

@@ -172,6 +172,11 @@ impl Cluster {
         self.settings.members
     }
 
+    /// Those who are not dead for good.
+    pub fn living(&self) -> Vec<Slot> {
+        self.stage.enter(|world| (0..world.len()).filter(|&slot| !world.is_buried(slot)).collect())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

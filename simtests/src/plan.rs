@@ -3,7 +3,7 @@
 use crate::{
     client::{Manners, watcher::Wish},
     cluster::Settings,
-    nemesis::{self, Strike, Trap},
+    nemesis::{self, Doom, Moment, Strike, Trap},
     profile::Profile,
     workload::Mix,
 };
@@ -31,6 +31,7 @@ pub struct Plan {
     pub storm_ns: u64,
     pub strikes: Vec<Strike>,
     pub traps: Vec<Trap>,
+    pub doom: Doom,
 }
 
 impl Plan {
@@ -57,7 +58,7 @@ impl Plan {
         let clients = [1, 2, 3, 5, 12][dice.weighted(&[2, 3, 3, 3, 1])];
         let keys = *dice.pick(&[1, 2, 3, 5, 8]);
         let large_permille = *dice.pick(&[0, 0, 50, 300]);
-        let mix = Mix::draw(dice);
+        let mut mix = Mix::draw(dice);
         let manners = Manners {
             link: Latency::new(50, 300, 10, 10_000),
             loss_permille: *dice.pick(&[0, 0, 10, 50]),
@@ -65,6 +66,7 @@ impl Plan {
             patience_ns: election_ms * *dice.pick(&[250, 1_000, 2_000, 4_000, 8_000]) * 1_000,
             think: Latency::new(100, storm_ns / 1000 / dice.between(50, 250), 50, 50_000),
             loyalty_permille: *dice.pick(&[0, 300, 900]),
+            speed_spread_permille: *dice.pick(&[0, 0, 100, 700]),
         };
         let weather = Weather {
             latency: *dice.pick(&[
@@ -95,7 +97,17 @@ impl Plan {
             })
             .collect();
         let dice = &mut Dice::new(seed, Concern::Faults);
-        let (strikes, traps) = nemesis::draw(dice, members, storm_ns, election_ms * 1_000_000);
+        let (mut strikes, traps) = nemesis::draw(dice, members, storm_ns, election_ms * 1_000_000);
+        // A trap that waits for an operation brings it along.
+        for trap in &traps {
+            match trap.moment {
+                Moment::Expiring => mix.lease = mix.lease.max(15),
+                Moment::Compacted => mix.compact = mix.compact.max(2),
+                _ => {}
+            }
+        }
+        let dice = &mut Dice::split(seed, Concern::Faults, 2);
+        let doom = nemesis::draw_doom(dice, members, storm_ns, election_ms * 1_000_000, &mut strikes);
         Plan {
             seed,
             settings,
@@ -111,7 +123,18 @@ impl Plan {
             storm_ns,
             strikes,
             traps,
+            doom,
         }
+    }
+
+    /// The same plan with strikes at random times in place of its traps, as many and as long: shows what aiming is
+    /// worth.
+    pub fn without_aim(mut self) -> Plan {
+        let dice = &mut Dice::split(self.seed, Concern::Faults, 3);
+        let traps = std::mem::take(&mut self.traps);
+        self.strikes.extend(nemesis::blunt(dice, &traps, self.settings.members, self.storm_ns));
+        self.strikes.sort_by_key(|strike| strike.at_ns);
+        self
     }
 
     /// Whether it can be played: whoever makes a plan by hand or makes one smaller may have left a hole. Err says
@@ -127,7 +150,7 @@ impl Plan {
         match self.strikes.iter().find(|strike| strike.trouble.members().iter().any(|&slot| slot >= members))
         {
             Some(strike) => Err(format!("there are {members} members, and a strike is: {strike}")),
-            None => Ok(()),
+            None => self.doom.check(members, &self.strikes),
         }
     }
 }
@@ -155,9 +178,10 @@ impl fmt::Display for Plan {
                     write!(f, ", {text}")?;
                 }
             }
-            writeln!(f)?;
+            writeln!(f, "; {}", watcher.reading)?;
         }
         writeln!(f, "storm     {} ms", self.storm_ns / 1_000_000)?;
+        writeln!(f, "doomed    {}", self.doom)?;
         for strike in &self.strikes {
             writeln!(f, "strike    {strike}")?;
         }

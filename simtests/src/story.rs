@@ -18,7 +18,7 @@ use detcd_jepsen_like::{
     history::{History, Request},
 };
 use detcd_runtime_sim::{
-    Concern, Dice, Digest, Event, Keep, Latency, Stage, Tape, perform, perform_queued, tape,
+    Concern, Dice, Digest, Event, Keep, Latency, Stage, Tape, World, perform, perform_queued, tape,
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::{
@@ -120,7 +120,8 @@ pub fn run(seed: u64, options: Options) -> Outcome {
 
 /// What a seed stands for under these options.
 pub fn plan(seed: u64, options: Options) -> Plan {
-    options.profile.plan(seed, options.plants)
+    let plan = options.profile.plan(seed, options.plants);
+    if options.aims { plan } else { plan.without_aim() }
 }
 
 /// Plays a plan, wherever it comes from.
@@ -215,6 +216,9 @@ fn judge_history(outcome: &mut Outcome, history: &History, trace: bool) {
     if outcome.verdict == Verdict::Clean {
         match judge::linearizable(history) {
             Linear::Legal(stats) => outcome.stats = stats,
+            Linear::Illegal(_) if outcome.counts.contains_key(BROKEN_PROMISE) => {
+                *outcome.counts.entry(LOSS).or_default() += 1;
+            }
             Linear::Illegal(text) => {
                 outcome.verdict = Verdict::Fail { judge: "linearizability".into(), text }
             }
@@ -238,14 +242,15 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         (false, false) => Keep::Nothing,
     };
     let plan_text = options.record.then(|| plan.to_string());
+    let max_inflight_messages = plan.settings.max_inflight_messages;
     let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, keep, BUDGET);
     let stage = cluster.stage().clone();
     let draft = plan_text.map(|plan| Draft::begin(&stage, plan));
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
-        world.add_observer(HaltsWithReason);
+        world.add_observer(HaltsWithReason::new(members));
         world.add_observer(Durability::new(members, options.causes));
-        world.add_observer(Probes::new(members));
+        world.add_observer(Probes::new(members, max_inflight_messages));
         world.add_observer(Traps::new(plan.traps, members));
         world.add_observer(Supervisor::new(seed, election_ns));
         if let Some(at) = options.canary {
@@ -286,7 +291,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     storm(&stage, plan.storm_ns).await;
     let mut verdict = Verdict::Clean;
     if stage.enter(|world| world.troubles().is_empty()) {
-        stage.enter(nemesis::heal);
+        stage.enter(|world| nemesis::heal(world, &plan.doom.leaving));
         // Without load, or a member with a narrow window and a slow disk might run behind it for ever.
         stopped.store(true, Ordering::Relaxed);
         let deadline = stage.now() + 12 * election_ns + 3_000_000_000;
@@ -312,6 +317,9 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
             event = trouble.event;
             verdict = Verdict::Fail { judge: trouble.judge.clone(), text: trouble.text.clone() };
         }
+        excuse(&mut verdict, world);
+        let dead = (0..members).filter(|&slot| world.is_buried(slot)).count();
+        world.count_many("process: dead for good", dead as u64);
         Outcome {
             seed,
             verdict,
@@ -332,6 +340,22 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     (outcome, history)
 }
 
+/// What no member can be blamed for; see [`World::is_excused`].
+const LOSS: &str = "loss by a lying disk";
+
+fn excuse(verdict: &mut Verdict, world: &mut World) {
+    if matches!(verdict, Verdict::Fail { judge, .. } if world.is_excused(judge)) {
+        world.count(LOSS);
+        *verdict = Verdict::Clean;
+    }
+    if world.is_excused("linearizability") {
+        world.count(BROKEN_PROMISE);
+    }
+}
+
+/// A disk lost what it had called safe.
+const BROKEN_PROMISE: &str = "disk: promise broken";
+
 /// Waits for the storm to pass, or for the first trouble.
 async fn storm(stage: &Stage, until: u64) {
     while stage.now() < until && stage.enter(|world| world.troubles().is_empty()) {
@@ -350,7 +374,7 @@ struct Closing {
 async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, closing: Closing) -> Verdict {
     let stage = cluster.stage();
     let fail = |judge: &str, text: String| Verdict::Fail { judge: judge.into(), text };
-    for member in 0..cluster.len() {
+    for member in cluster.living() {
         let number = closing.first_number + member as u32;
         let dice = Dice::split(closing.seed, Concern::Workload, 1000 + member as u64);
         let manners = Manners {
@@ -359,6 +383,7 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
             patience_ns: closing.patience_ns,
             think: Latency::new(1_000, 1_000, 0, 0),
             loyalty_permille: 1000,
+            speed_spread_permille: 0,
         };
         let (cluster, recorder, chronicle) = (cluster.clone(), recorder.clone(), chronicle.clone());
         let leases = Leases::default();
@@ -367,6 +392,9 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
         for request in [Request::put(key, format!("closing-{member}")), Request::Range(Workload::all_keys())]
         {
             if !client.insist(request, closing.deadline).await {
+                if stage.enter(|world| world.is_buried(member)) {
+                    break;
+                }
                 if let Some(trouble) = stage.enter(|world| world.troubles().first().cloned()) {
                     return fail(&trouble.judge, trouble.text);
                 }
@@ -391,7 +419,7 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
         }
     }
     stage.enter(|world| world.record(&Event::Story { line: "all members are equal" }));
-    for member in 0..cluster.len() {
+    for member in cluster.living() {
         let Some((node, life)) = cluster.node(member) else { continue };
         if let Some(text) = chronicle.look(member, life, &node.latest(), recorder) {
             return fail("same-state", text);
@@ -407,7 +435,9 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
 async fn hear_out(cluster: &Cluster, chronicle: &Chronicle, watched: &[Watched]) -> Verdict {
     let fail = |text: String| Verdict::Fail { judge: "watch".into(), text };
     let stage = cluster.stage();
-    let Some(edition) = cluster.edition(0) else { return Verdict::Clean };
+    let Some(edition) = cluster.living().first().and_then(|&slot| cluster.edition(slot)) else {
+        return Verdict::Clean;
+    };
     let (revision, compacted) = {
         let keyspace = &edition.view.keyspace;
         (keyspace.revision(), keyspace.compact_revision() > 0)

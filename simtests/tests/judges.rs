@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use detcd_core::{
-    Edition, MemberId, Standing, View,
+    Edition, MemberId, Moment, Standing, View,
     lease::Table,
     store::{Record, Store},
     wal::{SegmentName, Writer},
@@ -16,7 +16,10 @@ use detcd_runtime_sim::{
     Happening, Keep, Setup, Stage, Trouble, World, clock::Clock, links::Weather, perform,
 };
 use detcd_simtests::{
-    client::{Recorder, watcher::Wish},
+    client::{
+        Recorder,
+        watcher::{Reading, Wish},
+    },
     invariants::{Durability, OneLeaderPerTerm},
     judge::{Chronicle, Leases, Watched},
 };
@@ -232,19 +235,37 @@ fn a_lease_that_ends_early_is_seen() {
     table.grant(8, 10);
     table.grant(9, 10);
     let (with, without) = (edition(&store, table, 1), edition(&store, Table::new(), 2));
-    let second = 1_000_000_000;
-    leases.promise(7, 0, 10);
-    leases.promise(8, 0, 10);
-    leases.promise(9, 0, 1);
+    // The clocks of two members: the second one has been running for a day.
+    let at = |secs: u64| vec![Moment(secs * 1_000_000_000), Moment((86_400 + secs) * 1_000_000_000)];
+    leases.promise(7, at(0), 10);
+    leases.promise(8, at(0), 10);
+    leases.promise(9, at(0), 1);
     // A member that never had it has nothing to lose.
-    assert_eq!(leases.look(2, 1, &without, 5 * second), None);
-    assert_eq!(leases.look(0, 1, &with, 5 * second), None);
+    assert_eq!(leases.look(2, 1, &without, || at(5)), None);
+    assert_eq!(leases.look(0, 1, &with, || at(5)), None);
     leases.give_up(8);
-    assert!(leases.look(0, 1, &without, 5 * second).is_some_and(|text| text.contains("lease 7")));
+    assert!(leases.look(0, 1, &without, || at(5)).is_some_and(|text| text.contains("lease 7")));
     // In another life, and late enough.
-    assert_eq!(leases.look(0, 2, &with, 5 * second), None);
-    leases.promise(7, second, 10);
-    assert_eq!(leases.look(0, 2, &without, 11 * second), None);
+    assert_eq!(leases.look(0, 2, &with, || at(5)), None);
+    leases.promise(7, at(1), 10);
+    assert_eq!(leases.look(0, 2, &without, || at(11)), None);
+}
+
+#[test]
+fn a_lease_may_end_by_the_fastest_clock_and_no_sooner() {
+    let store = Store::new();
+    let mut table = Table::new();
+    table.grant(7, 10);
+    let (with, without) = (edition(&store, table, 1), edition(&store, Table::new(), 2));
+    // Since the question one clock has stood still and the other has jumped.
+    let end = |ms: u64| {
+        let leases = Leases::default();
+        leases.promise(7, vec![Moment(500), Moment(700)], 10);
+        assert_eq!(leases.look(0, 1, &with, Vec::new), None);
+        leases.look(0, 1, &without, || vec![Moment(500), Moment(700 + ms * 1_000_000)])
+    };
+    assert_eq!(end(10_000), None);
+    assert!(end(9_999).is_some_and(|text| text.contains("9999 of its 10000 ms")));
 }
 
 fn made(store: &Store) -> BTreeMap<i64, Vec<Record>> {
@@ -256,7 +277,14 @@ fn made(store: &Store) -> BTreeMap<i64, Vec<Record>> {
 }
 
 fn wish() -> Wish {
-    Wish { key: b"k".to_vec(), range_end: b"l".to_vec(), no_puts: false, no_deletes: false, prev_kv: true }
+    Wish {
+        key: b"k".to_vec(),
+        range_end: b"l".to_vec(),
+        no_puts: false,
+        no_deletes: false,
+        prev_kv: true,
+        reading: Reading::AtOnce,
+    }
 }
 
 fn reply(revision: i64, events: Vec<mvccpb::Event>) -> WatchResponse {

@@ -1,5 +1,5 @@
 //! How a disk fails: what power loss takes, what a failed sync drops, and the knobs that a nemesis turns.
-use super::{Content, Inode, Platter, SECTOR, Write};
+use super::{Content, Inode, NameChange, Platter, SECTOR, Write};
 use crate::chance::{Dice, Latency};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,12 @@ pub struct Knobs {
     pub stuck_until_ns: u64,
     /// So many thousandths of the syncs fail, and drop what they should have written.
     pub sync_fails_permille: u64,
+    /// What a failed sync dropped can still be read, until the process dies.
+    pub dropped_stay_readable: bool,
+    /// A sync says that it is done, and nothing is safer than before.
+    pub sync_lies: bool,
+    /// Reads of the log fail.
+    pub read_fails: bool,
     /// So many thousandths of the appends fail half-way.
     pub append_fails_permille: u64,
     /// No space left: every append fails half-way.
@@ -32,6 +38,9 @@ impl Default for Knobs {
             slowness: 1,
             stuck_until_ns: 0,
             sync_fails_permille: 0,
+            dropped_stay_readable: false,
+            sync_lies: false,
+            read_fails: false,
             append_fails_permille: 0,
             full: false,
         }
@@ -71,6 +80,8 @@ pub struct Loss {
     pub truncates: u64,
     /// Names that were new, changed or removed and are as before.
     pub names: u64,
+    /// Of these, renames: the file is there under its old name.
+    pub renames: u64,
 }
 
 impl Platter {
@@ -78,7 +89,9 @@ impl Platter {
     pub fn lose_power(&mut self, dice: &mut Dice) -> Loss {
         let mut loss = Loss::default();
         for content in &mut self.files {
+            let (promised, before) = (content.is_lied_about, loss.bytes + loss.truncates);
             content.lose_power(dice, &mut loss);
+            self.broke_a_promise |= promised && loss.bytes + loss.truncates > before;
         }
         let changes = std::mem::take(&mut self.name_changes);
         let survives = survivors(changes.len(), dice);
@@ -87,8 +100,13 @@ impl Platter {
                 change.apply(&mut self.durable_names);
             } else {
                 loss.names += 1;
+                loss.renames += u64::from(
+                    matches!(change, NameChange::Rename { from, .. } if self.durable_names.contains_key(from)),
+                );
+                self.broke_a_promise |= self.are_names_lied_about;
             }
         }
+        self.are_names_lied_about = false;
         self.names = self.durable_names.clone();
         loss
     }
@@ -96,6 +114,7 @@ impl Platter {
     /// The process dies, the machine does not: the page cache stays, and of an append under way some part.
     pub fn lose_process(&mut self, dice: &mut Dice) {
         for content in &mut self.files {
+            content.lay_ghosts();
             let Some(from) = content.appending_from.take() else { continue };
             let part = dice.below(content.cached.len() as u64 - from + 1);
             if dice.coin() {
@@ -113,11 +132,58 @@ impl Platter {
         }
     }
 
-    /// A sync fails and drops the dirty pages: readers see what is on the disk, of which some part was written.
+    /// A sync fails and drops the dirty pages: some part of them was written. Readers see what is on the disk, or what
+    /// was dropped.
     pub fn fail_sync(&mut self, file: Inode, dice: &mut Dice) -> Loss {
         let mut loss = Loss::default();
-        self.files[file].lose_power(dice, &mut loss);
+        let content = &mut self.files[file];
+        let before = content.cached.clone();
+        content.lose_power(dice, &mut loss);
+        if self.knobs.dropped_stay_readable && content.cached != before {
+            content.cached = before;
+            content.has_ghosts = true;
+        }
         loss
+    }
+
+    /// A sync of this file says that it is done and has done nothing.
+    pub fn lie(&mut self, file: Inode) {
+        let content = &mut self.files[file];
+        content.is_lied_about |= !content.dirty.is_empty();
+    }
+
+    /// Somebody is told that names are safe, and nothing was done.
+    pub fn lie_about_names(&mut self) {
+        self.are_names_lied_about |= !self.name_changes.is_empty();
+    }
+
+    /// Whether a power loss took what a sync had promised.
+    pub fn broke_a_promise(&self) -> bool {
+        self.broke_a_promise
+    }
+
+    /// Puts other bytes in a place that was synced. False if it is not one, or nothing would change.
+    pub fn damage(&mut self, name: &str, offset: usize, bytes: &[u8]) -> bool {
+        let Some(&inode) = self.durable_names.get(name).filter(|&inode| self.names.get(name) == Some(inode))
+        else {
+            return false;
+        };
+        let content = &mut self.files[inode];
+        let place = offset..offset + bytes.len();
+        if content.durable.get(place.clone()).is_none_or(|old| old == bytes)
+            || content.cached.get(place.clone()).is_none_or(|old| old == bytes)
+        {
+            return false;
+        }
+        content.durable[place.clone()].copy_from_slice(bytes);
+        content.cached[place].copy_from_slice(bytes);
+        self.damaged.insert(inode);
+        true
+    }
+
+    /// The files that hold wrong bytes in places that were synced, by name.
+    pub fn damaged(&self) -> impl Iterator<Item = &str> {
+        self.damaged.iter().filter_map(|&inode| self.name_of(inode))
     }
 }
 
@@ -138,8 +204,20 @@ fn survivors(n: usize, dice: &mut Dice) -> Vec<bool> {
 }
 
 impl Content {
+    /// Readers see again what the disk and the page cache hold.
+    fn lay_ghosts(&mut self) {
+        if std::mem::take(&mut self.has_ghosts) {
+            self.cached.clone_from(&self.durable);
+            for write in &self.dirty {
+                write.apply(&mut self.cached);
+            }
+        }
+    }
+
     fn lose_power(&mut self, dice: &mut Dice, loss: &mut Loss) {
         self.appending_from = None;
+        self.is_lied_about = false;
+        self.lay_ghosts();
         if self.dirty.is_empty() {
             return;
         }
@@ -147,7 +225,7 @@ impl Content {
         let whole = self.cached.clone();
         // Writes of many sectors are the ones that can come out of order.
         let unsynced: usize =
-            dirty.iter().map(|write| if let Write::Append(bytes) = write { bytes.len() } else { 0 }).sum();
+            dirty.iter().map(|write| if let Write::Append(_, bytes) = write { bytes.len() } else { 0 }).sum();
         let in_sectors = if unsynced > 2 * SECTOR { 60 } else { 25 };
         match dice.weighted(&[25, 10, 40, in_sectors]) {
             0 => loss.truncates += truncates(&dirty),
@@ -167,7 +245,8 @@ impl Content {
             write.apply(&mut self.durable);
         }
         loss.truncates += truncates(&dirty[kept..]);
-        if let Some(Write::Append(bytes)) = dirty.get(kept) {
+        if let Some(Write::Append(at, bytes)) = dirty.get(kept) {
+            self.durable.resize((*at).max(self.durable.len()), 0);
             let from = self.durable.len();
             let mut part = dice.index(bytes.len() + 1);
             if dice.coin() {
@@ -211,7 +290,7 @@ impl Content {
 
     /// Of the last append, which began at `from`, only `part` bytes were written.
     fn cut_last_append(&mut self, from: u64, part: u64) {
-        let Some(Write::Append(bytes)) = self.dirty.last_mut() else { return };
+        let Some(Write::Append(_, bytes)) = self.dirty.last_mut() else { return };
         bytes.truncate(part as usize);
         self.cached.truncate((from + part) as usize);
         if part == 0 {
@@ -221,9 +300,13 @@ impl Content {
 }
 
 impl Write {
-    fn apply(&self, to: &mut Vec<u8>) {
+    pub(super) fn apply(&self, to: &mut Vec<u8>) {
         match self {
-            Write::Append(bytes) => to.extend_from_slice(bytes),
+            Write::Append(at, bytes) => {
+                // Behind dropped pages: what was never written reads as zeros.
+                to.resize((*at).max(to.len()), 0);
+                to.extend_from_slice(bytes);
+            }
             Write::Truncate(len) => to.truncate(*len as usize),
         }
     }

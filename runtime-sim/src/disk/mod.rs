@@ -4,7 +4,9 @@
 //!   may be lost, kept, cut anywhere, or kept in some sectors and not in others (`faults`).
 //! - A new name, a rename or a removal survives power loss only after `sync_dir` of the folder; a sync of the file
 //!   alone does not save its name.
-//! - A failed sync drops the dirty pages: a later sync that succeeds says nothing about them.
+//! - A failed sync drops the dirty pages: a later sync that succeeds says nothing about them. Readers see what is on the
+//!   disk, or what was dropped until the process dies.
+//! - A sync can lie: nothing is safer than before, until one that does not lie.
 //! - The death of a process loses nothing but the end of an append that was under way.
 //!
 //! Folders are made durable by the runtime as it makes them, and stay.
@@ -26,7 +28,8 @@ pub type Inode = usize;
 
 #[derive(Clone, Debug)]
 enum Write {
-    Append(Bytes),
+    /// From this offset on.
+    Append(usize, Bytes),
     Truncate(u64),
 }
 
@@ -40,6 +43,10 @@ struct Content {
     dirty: Vec<Write>,
     /// An append whose caller has not been told yet: how long the file was before it.
     appending_from: Option<u64>,
+    /// Readers see pages that a failed sync dropped: neither durable nor dirty.
+    has_ghosts: bool,
+    /// A sync of this file was a lie, and none since has made it true.
+    is_lied_about: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +91,12 @@ pub struct Platter {
     /// Every folder that was ever made, the root aside.
     folders: BTreeSet<String>,
     pub knobs: Knobs,
+    /// Files with wrong bytes in places that were synced.
+    damaged: BTreeSet<Inode>,
+    /// A power loss took what a sync had promised.
+    broke_a_promise: bool,
+    /// Somebody was told that names are safe, and they are not.
+    are_names_lied_about: bool,
 }
 
 impl Platter {
@@ -150,6 +163,7 @@ impl Platter {
             change.apply(&mut self.durable_names);
         }
         self.name_changes = left;
+        self.are_names_lied_about &= !self.name_changes.is_empty();
     }
 
     pub fn len(&self, file: Inode) -> u64 {
@@ -167,8 +181,8 @@ impl Platter {
     pub fn append(&mut self, file: Inode, bytes: Bytes) {
         let content = &mut self.files[file];
         content.appending_from = Some(content.cached.len() as u64);
+        content.dirty.push(Write::Append(content.cached.len(), bytes.clone()));
         content.cached.extend_from_slice(&bytes);
-        content.dirty.push(Write::Append(bytes));
     }
 
     pub fn appended(&mut self, file: Inode) {
@@ -187,17 +201,19 @@ impl Platter {
     pub fn sync(&mut self, file: Inode) {
         let content = &mut self.files[file];
         for write in content.dirty.drain(..) {
-            match write {
-                Write::Append(bytes) => content.durable.extend_from_slice(&bytes),
-                Write::Truncate(len) => content.durable.truncate(len as usize),
-            }
+            write.apply(&mut content.durable);
         }
-        debug_assert_eq!(content.durable, content.cached);
+        content.is_lied_about = false;
+        debug_assert!(content.has_ghosts || content.durable == content.cached);
     }
 
     /// Bytes of this file that nobody has synced.
     pub fn is_dirty(&self, file: Inode) -> bool {
         !self.files[file].dirty.is_empty()
+    }
+
+    pub(crate) fn has_ghosts(&self, file: Inode) -> bool {
+        self.files[file].has_ghosts
     }
 
     /// Whether any file holds something that nobody has synced.

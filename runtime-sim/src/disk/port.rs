@@ -70,8 +70,13 @@ impl Disk for SimDisk {
     }
 
     async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let found =
-            self.name_operation("rename", to, |world, member| world.disk_mut(member).rename(from, to)).await;
+        let found = self
+            .name_operation("rename", to, |world, member| {
+                let found = world.disk_mut(member).rename(from, to);
+                world.observe(&Happening::Renamed { member });
+                found
+            })
+            .await;
         if found { Ok(()) } else { Err(not_found(from)) }
     }
 
@@ -94,7 +99,12 @@ impl Disk for SimDisk {
                     }
                     if world.disk(member).has_folder(&folder) {
                         world.record(&Event::Disk { member, what: "sync-dir", name: &folder });
-                        world.disk_mut(member).sync_dir(&folder);
+                        if world.disk(member).knobs.sync_lies {
+                            world.count("disk: sync lied");
+                            world.disk_mut(member).lie_about_names();
+                        } else {
+                            world.disk_mut(member).sync_dir(&folder);
+                        }
                         world.observe(&Happening::FolderSynced { member, folder: &folder });
                         done.give(Ok(()));
                     } else {
@@ -121,10 +131,17 @@ impl File for SimFile {
     async fn read_at(&mut self, offset: u64, len: usize) -> io::Result<Bytes> {
         let inode = self.inode;
         let bytes = self.disk.operate(|world, member| {
-            let bytes = world.disk_mut(member).read_at(inode, offset, len);
+            let disk = world.disk(member);
+            let bytes = if disk.knobs.read_fails {
+                world.record(&Event::Disk { member, what: "read-failed", name: "" });
+                world.count("disk: read failed");
+                Err(io::Error::other("input/output error"))
+            } else {
+                Ok(disk.read_at(inode, offset, len))
+            };
             Some((bytes, world.disk_ends(member)))
         });
-        Ok(bytes.await)
+        bytes.await
     }
 
     async fn append(&mut self, bytes: Bytes) -> io::Result<()> {

@@ -191,3 +191,67 @@ fn folders_are_listed_apart_and_in_order() {
     assert_eq!(disk.list("member/wal"), ["2"]);
     assert!(disk.list("nowhere").is_empty());
 }
+
+#[test]
+fn a_lie_is_found_out_by_the_next_power_loss_unless_the_truth_comes_first() {
+    let (mut found_out, mut true_after_all) = (0, 0);
+    for seed in 0..100 {
+        let (mut disk, file, whole) = half_synced();
+        let mut dice = Dice::new(seed, Concern::Disk);
+        disk.lie(file);
+        assert_eq!(disk.read_at(file, 0, usize::MAX), whole, "readers see no difference");
+        let honest = seed % 2 == 0;
+        if honest {
+            disk.sync(file);
+        }
+        disk.lose_power(&mut dice);
+        let same = disk.read_at(file, 0, usize::MAX) == whole;
+        assert_eq!(disk.broke_a_promise(), !same, "seed {seed}");
+        assert!(same || !honest);
+        found_out += usize::from(!same);
+        true_after_all += usize::from(honest);
+    }
+    assert!(found_out > 20 && true_after_all > 20, "{found_out}");
+}
+
+#[test]
+fn dropped_pages_may_be_read_until_the_process_dies() {
+    let mut seen = 0;
+    for seed in 0..100 {
+        let (mut disk, file, whole) = half_synced();
+        disk.knobs.dropped_stay_readable = true;
+        let mut dice = Dice::new(seed, Concern::Disk);
+        disk.fail_sync(file, &mut dice);
+        assert_eq!(disk.read_at(file, 0, usize::MAX), whole);
+        // What is written behind them is synced, and they are not.
+        disk.append(file, pattern(7, 100));
+        disk.appended(file);
+        disk.sync(file);
+        assert_eq!(disk.len(file), whole.len() as u64 + 100);
+        let ghosts = disk.has_ghosts(file);
+        disk.lose_process(&mut dice);
+        let after = disk.read_at(file, 0, usize::MAX).to_vec();
+        assert_eq!(after.len(), whole.len() + 100);
+        assert_eq!(after[whole.len()..], pattern(7, 100));
+        assert_eq!(after[..whole.len()] != whole[..], ghosts, "seed {seed}");
+        for (i, byte) in after[..whole.len()].iter().enumerate() {
+            assert!(*byte == whole[i] || *byte == 0, "seed {seed}: byte {i} was never written");
+        }
+        seen += usize::from(ghosts);
+    }
+    assert!(seen > 50, "{seen}");
+}
+
+#[test]
+fn only_what_was_synced_can_be_damaged_and_it_is_told() {
+    let (mut disk, file, whole) = half_synced();
+    assert!(!disk.damage("wal/1", 700, b"x"), "not synced");
+    assert!(!disk.damage("wal/1", 10, &whole[10..12]), "no change");
+    assert!(!disk.damage("wal/2", 0, b"x"), "no such file");
+    assert_eq!(disk.damaged().count(), 0);
+    assert!(disk.damage("wal/1", 10, &[!whole[10]]));
+    assert_eq!(disk.damaged().collect::<Vec<_>>(), ["wal/1"]);
+    assert_eq!(disk.read_at(file, 10, 1)[0], !whole[10]);
+    disk.lose_power(&mut Dice::new(1, Concern::Disk));
+    assert_eq!(disk.read_at(file, 10, 1)[0], !whole[10], "it stays");
+}

@@ -36,10 +36,21 @@ impl World {
     pub(crate) fn sync(&mut self, member: Slot, file: Inode) -> io::Result<()> {
         let World { members, disk_dice, .. } = self;
         let disk = &mut members[member].disk;
+        if disk.knobs.sync_lies {
+            disk.lie(file);
+            let name = disk.name_of(file).unwrap_or_default().to_owned();
+            self.record(&Event::Sync { member, file, ok: true });
+            self.count("disk: sync lied");
+            self.observe(&Happening::Synced { member, name: &name });
+            return Ok(());
+        }
         if disk_dice.permille(disk.knobs.sync_fails_permille) {
             disk.fail_sync(file, disk_dice);
             self.record(&Event::Sync { member, file, ok: false });
             self.count("disk: sync failed");
+            if self.members[member].disk.has_ghosts(file) {
+                self.count("disk: dropped pages stay readable");
+            }
             self.observe(&Happening::SyncFailed { member });
             return Err(io::Error::other("input/output error"));
         }

@@ -1,7 +1,7 @@
 //! Lives of members: how they begin, stand still and end.
 use super::{Chore, Life, Serve, Slot, Stop, World};
 use crate::{
-    clock::Clock,
+    clock::Timepiece,
     event::{Event, Happening},
     net::Inbox,
 };
@@ -43,6 +43,7 @@ impl World {
         self.count_many("disk: sectors reordered", loss.holed);
         self.count_many("disk: truncate forgotten", loss.truncates);
         self.count_many("disk: name lost", loss.names);
+        self.count_many("disk: rename lost", loss.renames);
         self.observe(&Happening::Died { member, power: true });
     }
 
@@ -141,7 +142,8 @@ impl World {
     }
 
     pub(super) fn may_boot(&self, member: Slot) -> bool {
-        !self.over && self.members[member].life.is_none()
+        let resident = &self.members[member];
+        !self.over && !resident.is_buried && resident.life.is_none()
     }
 
     pub(super) fn begin_life(&mut self, member: Slot) -> Arc<Life> {
@@ -202,8 +204,25 @@ impl World {
         std::mem::replace(&mut self.members[member].peers, peers)
     }
 
-    pub fn clock_of(&self, member: Slot) -> Clock {
-        self.members[member].clock
+    pub fn clock_of(&self, member: Slot) -> &Timepiece {
+        &self.members[member].clock
+    }
+
+    /// Changes a member's clock. Whoever sleeps by it looks at it again.
+    pub fn set_clock(&mut self, member: Slot, change: impl FnOnce(&mut Timepiece, u64)) {
+        let now = self.now();
+        change(&mut self.members[member].clock, now);
+        self.agenda.wake_all_of(member);
+    }
+
+    /// The member is dead and stays dead, as after the loss of its disk: nobody starts it again.
+    pub fn bury(&mut self, member: Slot) {
+        self.members[member].is_buried = true;
+        self.crash(member);
+    }
+
+    pub fn is_buried(&self, member: Slot) -> bool {
+        self.members[member].is_buried
     }
 
     pub(crate) fn draw_entropy(&mut self) -> u64 {

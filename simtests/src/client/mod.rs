@@ -4,14 +4,15 @@ pub mod watcher;
 
 use crate::{
     cluster::Cluster,
-    judge::{Chronicle, Leases},
+    judge::{Chronicle, Leases, read_clocks},
+    probes,
     workload::{Step, Workload},
 };
 use detcd_core::Refusal;
 use detcd_driver::Node;
 use detcd_jepsen_like::history::{History, Outcome, PutRequest, Refusal as Refused, Request, Response};
 use detcd_proto::etcdserverpb as pb;
-use detcd_runtime_sim::{Answer, Dice, Event, Happening, Latency, Sim, Slot, Stage, answer};
+use detcd_runtime_sim::{Answer, Dice, Event, Happening, Latency, Sim, Slot, Stage, World, answer};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Write},
@@ -30,18 +31,38 @@ pub struct Manners {
     pub think: Latency,
     /// After a failure, so many thousandths go on with the same member.
     pub loyalty_permille: u64,
+    /// A client's clock is up to so many thousandths too fast or too slow; its patience and its pauses go by it.
+    #[serde(default)]
+    pub speed_spread_permille: u64,
+}
+
+impl Manners {
+    /// As one client has them, by a clock of its own.
+    fn by_own_clock(mut self, dice: &mut Dice) -> Manners {
+        let spread = self.speed_spread_permille.min(900);
+        if spread > 0 {
+            let speed = 1_000 - spread + dice.below(2 * spread + 1);
+            let scale = |ns: u64| ns.saturating_mul(1_000) / speed;
+            self.patience_ns = scale(self.patience_ns);
+            self.think.floor_ns = scale(self.think.floor_ns);
+            self.think.spread_ns = scale(self.think.spread_ns);
+        }
+        self
+    }
 }
 
 impl fmt::Display for Manners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "links {}, {} in 1000 lost; give up after {} ms, pause for {}, {} in 1000 stay after a failure",
+            "links {}, {} in 1000 lost; give up after {} ms, pause for {}, {} in 1000 stay after a failure, clocks up \
+             to {} in 1000 off",
             self.link,
             self.loss_permille,
             self.patience_ns / 1_000_000,
             self.think,
-            self.loyalty_permille
+            self.loyalty_permille,
+            self.speed_spread_permille
         )
     }
 }
@@ -132,6 +153,10 @@ pub struct Client {
 impl Client {
     /// Works until told to stop.
     pub async fn work(mut self, mut workload: Workload, stopped: impl Fn() -> bool) {
+        self.manners = self.manners.by_own_clock(&mut self.dice);
+        if self.manners.speed_spread_permille > 0 {
+            self.cluster.stage().enter(|world| world.count("client: with a clock of its own"));
+        }
         while !stopped() {
             let step = workload.next(&mut self.dice);
             let ended = match step.clone() {
@@ -152,6 +177,7 @@ impl Client {
                 Ended::Unreachable | Ended::Answered(Outcome::Unknown(_)) => {
                     if !self.dice.permille(self.manners.loyalty_permille) {
                         self.member = self.dice.index(self.cluster.len());
+                        self.cluster.stage().enter(|world| world.count("client: went to another member"));
                     }
                 }
             }
@@ -163,10 +189,13 @@ impl Client {
         }
     }
 
-    /// Repeats a request until it is answered as wished; false if it was not by `deadline`.
+    /// Repeats a request until it is answered as wished; false if it was not by `deadline`, or never will be because
+    /// the member is dead for good.
     pub async fn insist(&mut self, request: Request, deadline: u64) -> bool {
         let stage = self.cluster.stage().clone();
-        while stage.now() < deadline && stage.enter(|world| world.troubles().is_empty()) {
+        let member = self.member;
+        let goes_on = |world: &mut World| world.troubles().is_empty() && !world.is_buried(member);
+        while stage.now() < deadline && stage.enter(goes_on) {
             if let Ended::Answered(Outcome::Ok(_)) = self.perform(request.clone()).await {
                 return true;
             }
@@ -185,16 +214,17 @@ impl Client {
             .recorder
             .with(|recorded| recorded.history.call(self.number, recorded.clock, request.clone()));
         self.note(format_args!("#{id} > m{} {}", self.member + 1, Short(&request)));
-        let asked_ns = stage.now();
-        let deadline = asked_ns + self.manners.patience_ns;
+        let (asked, deadline) =
+            stage.enter(|world| (read_clocks(world), world.now() + self.manners.patience_ns));
         if let Request::LeaseRevoke { id } = request {
             self.leases.give_up(id);
         }
-        let outcome = self.call(Step::Ask(request), deadline).await;
+        let outcome = self.call(Step::Ask(request.clone()), deadline).await;
         if let Outcome::Ok(Response::LeaseGrant { id, ttl, .. }) = outcome {
-            self.leases.promise(id, asked_ns, ttl);
+            self.leases.promise(id, asked, ttl);
         }
         self.note(format_args!("#{id} < {}", ShortOutcome(&outcome)));
+        stage.enter(|world| probes::answered(&request, &outcome, world));
         self.recorder.with(|recorded| {
             recorded.acked += u64::from(matches!(outcome, Outcome::Ok(_)));
             recorded.history.ret(id, recorded.clock, outcome.clone());
@@ -209,11 +239,13 @@ impl Client {
             return Ended::Unreachable;
         }
         self.note(format_args!("> m{} keep-alive {lease}", self.member + 1));
-        let asked_ns = stage.now();
-        let outcome = self.call(Step::KeepAlive(lease), asked_ns + self.manners.patience_ns).await;
+        let (asked, deadline) =
+            stage.enter(|world| (read_clocks(world), world.now() + self.manners.patience_ns));
+        let outcome = self.call(Step::KeepAlive(lease), deadline).await;
         self.note(format_args!("< {}", ShortOutcome(&outcome)));
+        stage.enter(|world| probes::renewed(&outcome, world));
         if let Outcome::Ok(Response::LeaseGrant { ttl, .. }) = outcome {
-            self.leases.promise(lease, asked_ns, ttl);
+            self.leases.promise(lease, asked, ttl);
             stage.enter(|world| world.count("client: lease renewed"));
         }
         Ended::Answered(outcome)
@@ -241,6 +273,7 @@ impl Client {
             (self.chronicle.clone(), self.recorder.clone(), self.leases.clone());
         let started = stage.spawn_on(member, "request", async move {
             let write = matches!(&step, Step::Ask(request) if request.can_write());
+            let compacts = matches!(step, Step::Ask(Request::Compact { .. }));
             let outcome = match step {
                 Step::Ask(request) => serve(&node, request).await,
                 Step::KeepAlive(lease) => renew(&node, lease).await,
@@ -249,7 +282,7 @@ impl Client {
             drop(node);
             let applied = edition.standing.applied;
             let state_fault = chronicle.look(member, life, &edition, &recorder);
-            let lease_fault = leases.look(member, life, &edition, home.now());
+            let lease_fault = leases.look(member, life, &edition, || home.enter(|world| read_clocks(world)));
             let ok = matches!(outcome, Outcome::Ok(_));
             home.enter(|world| {
                 if let Some(text) = state_fault {
@@ -257,6 +290,9 @@ impl Client {
                 }
                 if let Some(text) = lease_fault {
                     world.trouble("lease-promise", text);
+                }
+                if ok && compacts {
+                    world.observe(&Happening::Compacted { member });
                 }
                 if ok {
                     world.observe(&Happening::Answering { member, write, applied });

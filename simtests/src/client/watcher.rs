@@ -1,5 +1,5 @@
 //! A client that watches: on one member until that breaks, then on another from where it was.
-use crate::{cluster::Cluster, judge::Watched};
+use crate::{cluster::Cluster, judge::Watched, probes};
 use detcd_proto::etcdserverpb::{
     WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse, watch_create_request::FilterType,
     watch_request::RequestUnion,
@@ -20,6 +20,60 @@ pub struct Wish {
     pub no_puts: bool,
     pub no_deletes: bool,
     pub prev_kv: bool,
+    #[serde(default)]
+    pub reading: Reading,
+}
+
+/// How a watcher takes what it is sent. One that reads slowly fills its stream, and the member must neither wait for it
+/// nor forget anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reading {
+    #[default]
+    AtOnce,
+    /// From one reply to the next, in nanoseconds.
+    Slowly(u64),
+    /// Not at all for a while, after every so many replies.
+    InGulps { replies: u64, pause_ns: u64 },
+}
+
+impl Reading {
+    fn draw(dice: &mut Dice) -> Reading {
+        match dice.weighted(&[60, 20, 20]) {
+            0 => Reading::AtOnce,
+            1 => Reading::Slowly(dice.between(1, 60) * 1_000_000),
+            _ => Reading::InGulps {
+                replies: dice.between(1, 30),
+                pause_ns: dice.between(100, 2_000) * 1_000_000,
+            },
+        }
+    }
+
+    /// How long the watcher waits before its n-th reply, from 1.
+    fn pause_ns(self, n: u64) -> u64 {
+        match self {
+            Reading::AtOnce => 0,
+            Reading::Slowly(ns) => ns,
+            Reading::InGulps { replies, pause_ns } => {
+                if n.is_multiple_of(replies.max(1)) {
+                    pause_ns
+                } else {
+                    0
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reading::AtOnce => f.write_str("reads at once"),
+            Reading::Slowly(ns) => write!(f, "reads a reply every {} ms", ns / 1_000_000),
+            Reading::InGulps { replies, pause_ns } => {
+                write!(f, "rests for {} ms after every {replies} replies", pause_ns / 1_000_000)
+            }
+        }
+    }
 }
 
 impl Wish {
@@ -31,6 +85,7 @@ impl Wish {
             no_puts: dice.permille(100),
             no_deletes: dice.permille(100),
             prev_kv: dice.coin(),
+            reading: Reading::draw(dice),
         }
     }
 
@@ -69,6 +124,8 @@ fn request(union: RequestUnion) -> WatchRequest {
 
 /// The client's end of one stream: replies in the order in which they were sent, each after its way.
 type Line = Arc<Mutex<VecDeque<WatchResponse>>>;
+
+const REST_PIECE_NS: u64 = 50_000_000;
 
 pub struct Watcher {
     pub number: usize,
@@ -115,9 +172,21 @@ impl Watcher {
                 sent = requests.send(progress).await;
             }
         });
+        let reading = self.watched.wish().reading;
         let started = stage.spawn_on(member, "watch", async move {
-            let mut last_arrival = 0;
+            let (mut last_arrival, mut taken) = (0, 0);
             while let Ok(reply) = replies.next().await {
+                taken += 1;
+                let mut rest = reading.pause_ns(taken);
+                // In short pieces: nobody reads slowly any more once everything has healed.
+                while rest > 0 && !home.enter(|world| world.is_calm) {
+                    let piece = rest.min(REST_PIECE_NS);
+                    home.nap(piece).await;
+                    rest -= piece;
+                    if rest == 0 {
+                        home.enter(|world| world.count("client: slow reader"));
+                    }
+                }
                 let line = sent.clone();
                 home.enter(|world| {
                     let arrival = (world.now() + way.draw(&mut dice)).max(last_arrival + 1);
@@ -141,6 +210,7 @@ impl Watcher {
                 let Some(reply) = reply else { break };
                 self.note(format_args!("< {}", ShortReply(&reply)));
                 self.watched.arrived(stage.now(), &reply);
+                stage.enter(|world| probes::reply_heard(&reply, world));
                 match self.watched.hear(&reply) {
                     Ok(true) => {}
                     // Cancelled: from here on a new stream is needed.

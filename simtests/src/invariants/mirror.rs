@@ -2,7 +2,7 @@
 use detcd_core::wal::{Reader, SegmentName};
 use detcd_proto::{Message as _, raftpb, walpb};
 use detcd_runtime_sim::{disk::Platter, transcript::Stir};
-use std::fmt;
+use std::{fmt, ops::Range};
 
 /// Where members keep their log.
 pub const FOLDER: &str = "member/wal";
@@ -72,6 +72,26 @@ impl Log {
 fn mark(entry: &raftpb::Entry) -> Mark {
     let sum = Stir::of(entry.data.as_deref().unwrap_or_default()).wrapping_add(entry.r#type as u64);
     Mark { term: entry.term, sum }
+}
+
+/// Where in a segment the data of its entries lie, and where its last record begins.
+pub fn entry_data(bytes: &[u8]) -> (Vec<Range<usize>>, usize) {
+    let (mut at, mut last, mut entries) = (0, 0, Vec::new());
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*word);
+        let length = (word & ((1 << 56) - 1)) as usize;
+        let padding = if word >> 63 == 1 { (word >> 56 & 7) as usize } else { 0 };
+        let Some(body) = bytes.get(at + 8..at + 8 + length).filter(|body| !body.is_empty()) else { break };
+        let Ok(record) = walpb::Record::decode(body) else { break };
+        if record.r#type == 2 {
+            // The data are a record's last field.
+            let end = at + 8 + length;
+            entries.push(end - record.data.unwrap_or_default().len()..end);
+        }
+        last = at;
+        at += 8 + length + padding;
+    }
+    (entries, last)
 }
 
 /// The entries and states in what a member appends to its log: whole frames of etcd's format (contract-semantics

@@ -11,6 +11,6 @@ mod mirror;
 
 pub use canary::Canary;
 pub use elections::OneLeaderPerTerm;
-pub use halts::HaltsWithReason;
+pub use halts::{HaltsWithReason, names_damage};
 pub use log::Durability;
-pub use mirror::{FOLDER, Record, records};
+pub use mirror::{FOLDER, Record, entry_data, records};

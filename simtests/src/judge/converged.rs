@@ -2,6 +2,7 @@
 use crate::cluster::Cluster;
 use detcd_jepsen_like::history::{History, KeyValue, Outcome, Request, Response};
 use detcd_proto::{etcdserverpb as pb, mvccpb};
+use detcd_runtime_sim::Slot;
 use std::fmt::Write;
 
 /// How far the members came by the deadline.
@@ -12,7 +13,7 @@ pub enum Reach {
     Not(String),
 }
 
-/// Waits until every member runs, they agree on a leader, and all have applied the same; at most until `deadline`
+/// Waits until every living member runs, they agree on a leader, and all have applied the same; at most until `deadline`
 /// (simulated nanoseconds).
 pub async fn converge(cluster: &Cluster, deadline: u64) -> Reach {
     loop {
@@ -32,14 +33,14 @@ pub fn is_settled(cluster: &Cluster) -> bool {
 
 fn obstacle(cluster: &Cluster) -> Option<String> {
     let mut standings = Vec::new();
-    for slot in 0..cluster.len() {
+    for slot in cluster.living() {
         match cluster.edition(slot) {
-            Some(edition) => standings.push(edition.standing),
+            Some(edition) => standings.push((slot, edition.standing)),
             None => return Some(format!("m{} does not run", slot + 1)),
         }
     }
-    let first = *standings.first()?;
-    let equal = standings.iter().all(|standing| {
+    let (_, first) = *standings.first()?;
+    let equal = standings.iter().all(|(_, standing)| {
         (standing.leader, standing.term, standing.applied) == (first.leader, first.term, first.applied)
             && standing.commit == standing.applied
     });
@@ -47,7 +48,7 @@ fn obstacle(cluster: &Cluster) -> Option<String> {
         return None;
     }
     let mut text = String::from("no agreement:");
-    for (slot, standing) in standings.iter().enumerate() {
+    for (slot, standing) in standings {
         let leader = standing.leader.unwrap_or_default();
         let (term, commit, applied) = (standing.term, standing.commit, standing.applied);
         write!(text, " m{}: leader {leader} term {term} commit {commit} applied {applied};", slot + 1)
@@ -65,10 +66,10 @@ struct Contents {
     kvs: Vec<mvccpb::KeyValue>,
 }
 
-/// Compares what all members hold. They must have converged. None if all is well.
+/// Compares what all living members hold. They must have converged. None if all is well.
 pub async fn equal_state(cluster: &Cluster) -> Option<String> {
-    let mut first: Option<Contents> = None;
-    for slot in 0..cluster.len() {
+    let mut first: Option<(Slot, Contents)> = None;
+    for slot in cluster.living() {
         let (node, _) = cluster.node(slot)?;
         let everything = pb::RangeRequest {
             key: vec![0].into(),
@@ -90,12 +91,13 @@ pub async fn equal_state(cluster: &Cluster) -> Option<String> {
             kvs: range.kvs,
         };
         match &first {
-            None => first = Some(contents),
-            Some(first) if *first == contents => {}
-            Some(first) => {
+            None => first = Some((slot, contents)),
+            Some((_, first)) if *first == contents => {}
+            Some((one, first)) => {
                 return Some(format!(
-                    "m1 and m{} differ at the same index: hash {:08x} and {:08x}, revision {} and {}, compacted {} and \
+                    "m{} and m{} differ at the same index: hash {:08x} and {:08x}, revision {} and {}, compacted {} and \
                      {}, {} and {} keys",
+                    one + 1,
                     slot + 1,
                     first.hash,
                     contents.hash,
@@ -114,7 +116,7 @@ pub async fn equal_state(cluster: &Cluster) -> Option<String> {
 
 /// Every put that a client was told of is there at the revision it was told, unless it was compacted. None if so.
 pub async fn acknowledged(cluster: &Cluster, history: &History) -> Option<String> {
-    let (node, _) = cluster.node(0)?;
+    let (node, _) = cluster.node(*cluster.living().first()?)?;
     for op in history.ops() {
         let (Request::Put(put), Outcome::Ok(Response::Put(answer))) = (&op.request, &op.outcome) else {
             continue;

@@ -1,22 +1,33 @@
 //! A lease lives as long as it was promised: a grant or a renewal that was answered keeps it for its time to live,
 //! counted from when the client asked, unless somebody revokes it.
-use detcd_core::Edition;
-use detcd_runtime_sim::Slot;
+//!
+//! Counted by whose clock? By that of the member that lets it end, and any may lead by then. So a lease is gone too
+//! early if since the question no member's clock has moved on by its time to live.
+use detcd_core::{Edition, Moment, Span};
+use detcd_runtime_sim::{Slot, World};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Members' clocks run up to a twentieth too fast; a lease may end that much too early.
-const TRUST_PERMILLE: u64 = 940;
+/// What every member's clock shows.
+pub fn read_clocks(world: &World) -> Vec<Moment> {
+    (0..world.len()).map(|slot| world.clock_of(slot).read(world.now())).collect()
+}
+
+/// The last promise for a lease.
+struct Promise {
+    /// What the members' clocks showed when the client asked.
+    asked: Vec<Moment>,
+    ttl: Span,
+}
 
 #[derive(Clone, Default)]
 pub struct Leases(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    /// Until when each lease must live, in simulated nanoseconds.
-    promised: BTreeMap<i64, u64>,
+    promised: BTreeMap<i64, Promise>,
     /// Somebody asked for their end.
     given_up: BTreeSet<i64>,
     /// Which leases a member has shown in its present life.
@@ -28,12 +39,15 @@ impl Leases {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A client asked at `asked_ns` and was told that the lease has `ttl` seconds.
-    pub fn promise(&self, lease: i64, asked_ns: u64, ttl: i64) {
-        let ttl_ns = u64::try_from(ttl).unwrap_or(0).saturating_mul(1_000_000 * TRUST_PERMILLE);
-        self.with(|inner| {
-            let until = inner.promised.entry(lease).or_default();
-            *until = (*until).max(asked_ns.saturating_add(ttl_ns));
+    /// A client asked when the members' clocks showed `asked`, and was told that the lease has `ttl` seconds.
+    pub fn promise(&self, lease: i64, asked: Vec<Moment>, ttl: i64) {
+        let ttl = Span::secs(u64::try_from(ttl).unwrap_or(0));
+        self.with(|inner| match inner.promised.get_mut(&lease) {
+            // Clocks do not run backwards: whoever asked later sees no clock behind.
+            Some(known) if known.asked >= asked => {}
+            _ => {
+                inner.promised.insert(lease, Promise { asked, ttl });
+            }
         });
     }
 
@@ -43,7 +57,13 @@ impl Leases {
     }
 
     /// Looks at what a member has published. Answers what is wrong with it, if anything is.
-    pub fn look(&self, member: Slot, life: u64, edition: &Edition, now_ns: u64) -> Option<String> {
+    pub fn look(
+        &self,
+        member: Slot,
+        life: u64,
+        edition: &Edition,
+        clocks: impl Fn() -> Vec<Moment>,
+    ) -> Option<String> {
         self.with(|inner| {
             let Inner { promised, given_up, shown } = inner;
             let (known, shown) = shown.entry(member).or_default();
@@ -52,15 +72,20 @@ impl Leases {
                 shown.clear();
             }
             let table = &edition.view.leases;
-            for (&lease, &until) in promised.iter() {
+            for (&lease, promise) in promised.iter() {
                 if table.exists(lease) {
                     shown.insert(lease);
-                } else if shown.remove(&lease) && now_ns < until && !given_up.contains(&lease) {
-                    return Some(format!(
-                        "lease {lease} is gone from m{}, and it was promised for {} ms more",
-                        member + 1,
-                        (until - now_ns) / 1_000_000
-                    ));
+                } else if shown.remove(&lease) && !given_up.contains(&lease) {
+                    let passed = clocks().iter().zip(&promise.asked).map(|(now, asked)| *now - *asked).max();
+                    let passed = passed.unwrap_or_default();
+                    if passed < promise.ttl {
+                        return Some(format!(
+                            "lease {lease} is gone from m{}, and by no clock have more than {} of its {} ms passed",
+                            member + 1,
+                            passed.as_millis(),
+                            promise.ttl.as_millis()
+                        ));
+                    }
                 }
             }
             None

@@ -7,6 +7,6 @@ mod watches;
 
 pub use chronicle::{Chronicle, READER};
 pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
-pub use leases::Leases;
+pub use leases::{Leases, read_clocks};
 pub use linear::{Linear, impossible, linearizable};
 pub use watches::{Stream, Watched};

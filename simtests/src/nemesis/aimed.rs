@@ -1,5 +1,7 @@
 //! Traps: trouble at the worst moment instead of at a random one. A lost vote needs a machine to die within the
 //! millisecond after it voted; uniform faults find that one time in thousands.
+use super::Strike;
+use crate::invariants::names_damage;
 use detcd_proto::raftpb::MessageType;
 use detcd_runtime_sim::{Concern, Dice, Event, Happening, Observer, Slot, World};
 use serde::{Deserialize, Serialize};
@@ -24,13 +26,23 @@ pub enum Moment {
     Answering,
     /// A segment of the log is about to begin.
     Rotating,
+    /// A new segment has its name, and the name is not durable.
+    Named,
     /// A member boots again.
     Booting,
     /// A member has cut the torn end off its log and not synced that yet.
     Repairing,
+    /// A member's question for a read index is about to reach its leader.
+    Questioned,
+    /// A follower's answer to a round of reads is about to reach its leader.
+    Confirming,
+    /// A leader has found a lease expired and is about to let it end.
+    Expiring,
+    /// A member has applied a compaction that a client asked it for.
+    Compacted,
 }
 
-const MOMENTS: [Moment; 10] = [
+const MOMENTS: [Moment; 15] = [
     Moment::Elected,
     Moment::Voting,
     Moment::Replicating,
@@ -39,8 +51,13 @@ const MOMENTS: [Moment; 10] = [
     Moment::Synced,
     Moment::Answering,
     Moment::Rotating,
+    Moment::Named,
     Moment::Booting,
     Moment::Repairing,
+    Moment::Questioned,
+    Moment::Confirming,
+    Moment::Expiring,
+    Moment::Compacted,
 ];
 
 /// What the trap does to the member that walked into it.
@@ -57,11 +74,17 @@ pub enum Jaw {
     Isolate,
     /// Only one other member hears it and is heard by it; then it dies. What it said last is with a minority.
     Whisper,
+    /// As a whisper, with two confidants where there are four others: with the member itself a majority of five.
+    Murmur,
     /// It is cut off and loses power when it has been cut off for a while.
     IsolateThenPowerLoss,
+    /// The message that is being delivered comes late, whatever comes before it.
+    Late,
+    /// It comes late, and its receiver is cut off meanwhile: an answer from the past for one who believes in it.
+    LateInIsolation,
 }
 
-const JAWS: [Jaw; 8] = [
+const JAWS: [Jaw; 9] = [
     Jaw::Crash,
     Jaw::PowerLoss,
     Jaw::Blackout,
@@ -69,8 +92,13 @@ const JAWS: [Jaw; 8] = [
     Jaw::Pause,
     Jaw::Isolate,
     Jaw::Whisper,
+    Jaw::Murmur,
     Jaw::IsolateThenPowerLoss,
 ];
+
+/// Those that make sense for a message on its way too.
+const DELIVERY_JAWS: [Jaw; 6] =
+    [Jaw::Late, Jaw::Late, Jaw::LateInIsolation, Jaw::LateInIsolation, Jaw::Pause, Jaw::Isolate];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trap {
@@ -112,7 +140,13 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
         // Syncs and answers come by the hundred, elections by the dozen.
         let skip_max = match moment {
             Moment::Repairing => 1,
-            Moment::Elected | Moment::Voting | Moment::Rotating | Moment::Booting => 4,
+            Moment::Elected
+            | Moment::Voting
+            | Moment::Rotating
+            | Moment::Named
+            | Moment::Booting
+            | Moment::Expiring
+            | Moment::Compacted => 4,
             _ => 120,
         };
         let alone = [Jaw::Crash, Jaw::PowerLoss, Jaw::Pause];
@@ -133,13 +167,19 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
             traps.push(Trap { moment, jaw, skip: 0, delay_ns: dice.below(500_000), ..short });
             continue;
         }
-        let jaw = if members == 1 { *dice.pick(&alone) } else { *dice.pick(&JAWS) };
+        let delivery = matches!(moment, Moment::Questioned | Moment::Confirming);
+        let jaw = match (members, delivery) {
+            (1, _) => *dice.pick(&alone),
+            (_, true) => *dice.pick(&DELIVERY_JAWS),
+            (_, false) => *dice.pick(&JAWS),
+        };
         traps.push(Trap {
             moment,
             jaw,
             armed_at_ns: dice.below(storm_ns * 3 / 4),
             skip: dice.below(skip_max),
             delay_ns: match dice.weighted(&[4, 3, 3]) {
+                _ if delivery => 0,
                 0 => 0,
                 1 => dice.below(200_000),
                 _ => dice.below(5_000_000),
@@ -149,10 +189,66 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
                 1 => dice.between(election_ns / 10, election_ns),
                 _ => dice.between(election_ns, election_ns * 6),
             },
-            times: *dice.pick(&[1, 1, 2, 5]),
+            times: *dice.pick(if delivery { &[2, 4, 8, 16] } else { &[1, 1, 2, 5] }),
         });
     }
+    if members > 1 && dice.permille(120) {
+        traps.push(figure_8(dice, election_ns));
+    }
     traps
+}
+
+/// One leader after the other dies when what it said is with one or two others only: the course of figure 8 of the
+/// Raft paper, in which an entry of an earlier term is on a majority and is overwritten all the same.
+fn figure_8(dice: &mut Dice, election_ns: u64) -> Trap {
+    Trap {
+        moment: Moment::Elected,
+        jaw: if dice.coin() { Jaw::Whisper } else { Jaw::Murmur },
+        armed_at_ns: dice.below(election_ns * 2),
+        skip: 0,
+        delay_ns: if dice.coin() { 0 } else { dice.below(4_000_000) },
+        lasting_ns: dice.between(election_ns, election_ns * 4),
+        times: dice.between(3, 6),
+    }
+}
+
+/// Strikes that do what these traps do, as often and as long, but at random times and to random members.
+pub fn blunt(dice: &mut Dice, traps: &[Trap], members: usize, storm_ns: u64) -> Vec<Strike> {
+    let mut strikes = Vec::new();
+    for trap in traps {
+        for _ in 0..trap.times {
+            let (at_ns, lasting_ns) =
+                (dice.between(trap.armed_at_ns.min(storm_ns), storm_ns), trap.lasting_ns);
+            let member = dice.index(members);
+            let mut strike = |at_ns, lasting_ns, trouble| strikes.push(Strike { at_ns, lasting_ns, trouble });
+            let half = lasting_ns / 2;
+            match trap.jaw {
+                Jaw::Crash => strike(at_ns, lasting_ns, super::crash::of(member)),
+                Jaw::PowerLoss => strike(at_ns, lasting_ns, super::power::of(member)),
+                Jaw::Blackout => strike(at_ns, lasting_ns, super::power::all(dice, members)),
+                Jaw::Reset => {
+                    strike(at_ns, lasting_ns, super::power::of(member));
+                    for other in (0..members).filter(|&other| other != member) {
+                        strike(at_ns, lasting_ns, super::crash::of(other));
+                    }
+                }
+                Jaw::Pause => strike(at_ns, lasting_ns, super::pause::of(member)),
+                Jaw::Isolate => strike(at_ns, lasting_ns, super::partition::alone(member, members)),
+                Jaw::Whisper | Jaw::Murmur => {
+                    strike(at_ns, lasting_ns, super::partition::alone(member, members));
+                    strike(at_ns + half, half, super::crash::of(member));
+                }
+                Jaw::IsolateThenPowerLoss => {
+                    strike(at_ns, lasting_ns, super::partition::alone(member, members));
+                    strike(at_ns + half, half, super::power::of(member));
+                }
+                Jaw::Late | Jaw::LateInIsolation => {
+                    strike(at_ns, lasting_ns, super::slow_link::link(dice, members));
+                }
+            }
+        }
+    }
+    strikes
 }
 
 /// Watches everything that happens, and lets the traps snap.
@@ -180,6 +276,20 @@ impl Traps {
                 MessageType::MsgAppResp if !message.reject => Some((Moment::Acknowledging, from)),
                 _ => None,
             },
+            Happening::Delivering { to, message, .. } => match MessageType::try_from(message.r#type).ok()? {
+                MessageType::MsgReadIndex => Some((Moment::Questioned, to)),
+                MessageType::MsgHeartbeatResp
+                    if message.context.as_ref().is_some_and(|context| !context.is_empty()) =>
+                {
+                    Some((Moment::Confirming, to))
+                }
+                _ => None,
+            },
+            Happening::Noted { member, line } if line.contains(" lease expired id=") => {
+                Some((Moment::Expiring, member))
+            }
+            Happening::Renamed { member } => Some((Moment::Named, member)),
+            Happening::Compacted { member } => Some((Moment::Compacted, member)),
             Happening::SyncIssued { member } => Some((Moment::SyncIssued, member)),
             Happening::Truncated { member } => Some((Moment::Repairing, member)),
             Happening::Synced { member, .. } => Some((Moment::Synced, member)),
@@ -236,8 +346,13 @@ fn counter(moment: Moment) -> &'static str {
         Moment::Synced => "aimed: synced, not told",
         Moment::Answering => "aimed: about to answer a client",
         Moment::Rotating => "aimed: segment rotating",
+        Moment::Named => "aimed: segment just named",
         Moment::Booting => "aimed: booting",
         Moment::Repairing => "aimed: repairing the log",
+        Moment::Questioned => "aimed: asked for a read index",
+        Moment::Confirming => "aimed: about to hear a confirmation",
+        Moment::Expiring => "aimed: lease about to be revoked",
+        Moment::Compacted => "aimed: just compacted",
     }
 }
 
@@ -272,14 +387,19 @@ fn snap(world: &mut World, jaw: Jaw, member: Slot, lasting: u64) {
             world.after(lasting, move |world| world.resume(member));
         }
         Jaw::Isolate => isolate(world, member, others, lasting),
-        Jaw::Whisper => {
-            if others.is_empty() {
-                // Nobody to whisper to: a trap from the plan of a larger cluster.
-                return snap(world, Jaw::Crash, member, lasting);
+        Jaw::Late => world.delay_delivery(lasting),
+        Jaw::LateInIsolation => {
+            world.delay_delivery(lasting / 2);
+            isolate(world, member, others, lasting);
+        }
+        Jaw::Whisper | Jaw::Murmur => {
+            let mut others = others;
+            let confidants = if jaw == Jaw::Murmur { others.len().div_ceil(2) } else { 1 };
+            for _ in 0..confidants.min(others.len()) {
+                // Others every time, and no draw needed for it.
+                others.remove((world.now() / 1_000) as usize % others.len());
             }
-            // Another confidant every time, and no draw needed for it.
-            let confidant = others[(world.now() / 1_000) as usize % others.len()];
-            isolate(world, member, others.into_iter().filter(|&other| other != confidant).collect(), lasting);
+            isolate(world, member, others, lasting);
             world.after(lasting / 2, move |world| {
                 if !world.is_calm {
                     world.crash(member);
@@ -326,7 +446,12 @@ impl Supervisor {
 
 impl Observer for Supervisor {
     fn happened(&mut self, what: &Happening<'_>, world: &mut World) {
-        if let Happening::Halted { member, .. } = *what {
+        if let Happening::Halted { member, why } = *what {
+            if names_damage(world, member, why) {
+                // Starting it again would change nothing.
+                world.count("process: gave up a damaged log");
+                return world.bury(member);
+            }
             let delay = self.dice.between(1_000_000, self.election_ns);
             world.after(delay, move |world| world.start(member));
         }

@@ -19,6 +19,10 @@ pub fn one(dice: &mut Dice, members: usize) -> Trouble {
     Trouble::Crash(Crash { members: vec![dice.index(members)] })
 }
 
+pub fn of(member: Slot) -> Trouble {
+    Trouble::Crash(Crash { members: vec![member] })
+}
+
 pub fn some(dice: &mut Dice, members: usize) -> Trouble {
     Trouble::Crash(Crash { members: some_of(dice, members) })
 }
@@ -30,7 +34,7 @@ impl Kind for Crash {
     fn members(&self) -> Vec<Slot> {
         self.members.clone()
     }
-    fn begin(&self, world: &mut World) {
+    fn begin(&self, world: &mut World, _: u64) {
         for &member in &self.members {
             world.crash(member);
         }

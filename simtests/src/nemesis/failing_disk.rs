@@ -8,11 +8,14 @@ use std::fmt;
 pub struct FailingSyncs {
     member: Slot,
     permille: u64,
+    /// What they drop can still be read, until the process dies.
+    stay_readable: bool,
 }
 
 impl fmt::Display for FailingSyncs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "m{}, {} in 1000", self.member + 1, self.permille)
+        let seen = if self.stay_readable { ", what they drop can still be read" } else { "" };
+        write!(f, "m{}, {} in 1000{seen}", self.member + 1, self.permille)
     }
 }
 
@@ -34,15 +37,51 @@ impl fmt::Display for FailingWrites {
 }
 
 pub fn syncs(dice: &mut Dice, members: usize) -> Trouble {
-    Trouble::FailingSyncs(FailingSyncs {
-        member: dice.index(members),
-        permille: *dice.pick(&[100, 500, 1000]),
-    })
+    let (member, permille) = (dice.index(members), *dice.pick(&[100, 500, 1000]));
+    Trouble::FailingSyncs(FailingSyncs { member, permille, stay_readable: dice.coin() })
 }
 
 pub fn writes(dice: &mut Dice, members: usize) -> Trouble {
     let (member, full) = (dice.index(members), dice.coin());
     Trouble::FailingWrites(FailingWrites { member, full, permille: *dice.pick(&[100, 500, 1000]) })
+}
+
+/// Sectors of the log cannot be read for a while; a member that boots then cannot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingReads {
+    member: Slot,
+    /// Only a member that boots reads its log.
+    reboots: bool,
+}
+
+impl fmt::Display for FailingReads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m{}{}", self.member + 1, if self.reboots { ", which boots again" } else { "" })
+    }
+}
+
+pub fn reads(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::FailingReads(FailingReads { member: dice.index(members), reboots: dice.permille(700) })
+}
+
+impl Kind for FailingReads {
+    fn name(&self) -> &'static str {
+        "latent sector error"
+    }
+    fn members(&self) -> Vec<Slot> {
+        vec![self.member]
+    }
+    fn begin(&self, world: &mut World, _: u64) {
+        world.disk_mut(self.member).knobs.read_fails = true;
+        if self.reboots {
+            world.crash(self.member);
+            world.start(self.member);
+        }
+    }
+    fn end(&self, world: &mut World) {
+        world.disk_mut(self.member).knobs.read_fails = false;
+        world.start(self.member);
+    }
 }
 
 /// Nothing fails any more.
@@ -51,6 +90,7 @@ pub fn mend(world: &mut World, member: Slot) {
     knobs.sync_fails_permille = 0;
     knobs.append_fails_permille = 0;
     knobs.full = false;
+    knobs.read_fails = false;
 }
 
 impl Kind for FailingSyncs {
@@ -60,8 +100,10 @@ impl Kind for FailingSyncs {
     fn members(&self) -> Vec<Slot> {
         vec![self.member]
     }
-    fn begin(&self, world: &mut World) {
-        world.disk_mut(self.member).knobs.sync_fails_permille = self.permille;
+    fn begin(&self, world: &mut World, _: u64) {
+        let knobs = &mut world.disk_mut(self.member).knobs;
+        knobs.sync_fails_permille = self.permille;
+        knobs.dropped_stay_readable = self.stay_readable;
     }
     fn end(&self, world: &mut World) {
         world.disk_mut(self.member).knobs.sync_fails_permille = 0;
@@ -75,7 +117,7 @@ impl Kind for FailingWrites {
     fn members(&self) -> Vec<Slot> {
         vec![self.member]
     }
-    fn begin(&self, world: &mut World) {
+    fn begin(&self, world: &mut World, _: u64) {
         let knobs = &mut world.disk_mut(self.member).knobs;
         if self.full {
             knobs.full = true;

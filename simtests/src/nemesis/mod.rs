@@ -2,16 +2,27 @@
 //!
 //! Each file is one kind of trouble. Each says what it does, how to undo it, and how it is drawn.
 mod aimed;
+mod clock;
+mod clog;
 mod crash;
+mod damage;
+mod echo;
 mod failing_disk;
+mod flapping;
+mod full_buffers;
+mod fuse;
+mod half_open;
+mod lying_disk;
 mod partition;
 mod pause;
 mod power;
 mod restart;
+mod restart_storm;
 mod slow_disk;
+mod slow_link;
 mod weather;
 
-pub use aimed::{Supervisor, Trap, Traps};
+pub use aimed::{Moment, Supervisor, Trap, Traps, blunt};
 
 use crate::cluster::Cluster;
 use detcd_runtime_sim::{Dice, Event, Slot, World};
@@ -23,7 +34,8 @@ trait Kind: fmt::Display {
     fn name(&self) -> &'static str;
     /// Whom it names.
     fn members(&self) -> Vec<Slot>;
-    fn begin(&self, world: &mut World);
+    /// It will end so many nanoseconds later.
+    fn begin(&self, world: &mut World, lasting_ns: u64);
     /// Takes back what `begin` did; nothing else.
     fn end(&self, world: &mut World);
 }
@@ -35,12 +47,27 @@ pub enum Trouble {
     PowerLoss(power::PowerLoss),
     Pause(pause::Pause),
     Restart(restart::Restart),
+    RestartStorm(restart_storm::RestartStorm),
+    Fuse(fuse::Fuse),
     Partition(partition::Partition),
     Weather(weather::Burst),
+    Flapping(flapping::Flapping),
+    Swizzle(clog::Swizzle),
+    SlowLink(slow_link::SlowLink),
+    FullBuffers(full_buffers::FullBuffers),
+    HalfOpen(half_open::HalfOpen),
+    Echo(echo::Echo),
+    StepForward(clock::StepForward),
+    Freeze(clock::Freeze),
+    StepWall(clock::StepWall),
     SlowDisk(slow_disk::Slow),
     StuckDisk(slow_disk::Stuck),
     FailingSyncs(failing_disk::FailingSyncs),
     FailingWrites(failing_disk::FailingWrites),
+    FailingReads(failing_disk::FailingReads),
+    BitRot(damage::BitRot),
+    Misdirected(damage::Misdirected),
+    LyingDisk(lying_disk::LyingDisk),
 }
 
 impl Trouble {
@@ -50,12 +77,27 @@ impl Trouble {
             Trouble::PowerLoss(kind) => kind,
             Trouble::Pause(kind) => kind,
             Trouble::Restart(kind) => kind,
+            Trouble::RestartStorm(kind) => kind,
+            Trouble::Fuse(kind) => kind,
             Trouble::Partition(kind) => kind,
             Trouble::Weather(kind) => kind,
+            Trouble::Flapping(kind) => kind,
+            Trouble::Swizzle(kind) => kind,
+            Trouble::SlowLink(kind) => kind,
+            Trouble::FullBuffers(kind) => kind,
+            Trouble::HalfOpen(kind) => kind,
+            Trouble::Echo(kind) => kind,
+            Trouble::StepForward(kind) => kind,
+            Trouble::Freeze(kind) => kind,
+            Trouble::StepWall(kind) => kind,
             Trouble::SlowDisk(kind) => kind,
             Trouble::StuckDisk(kind) => kind,
             Trouble::FailingSyncs(kind) => kind,
             Trouble::FailingWrites(kind) => kind,
+            Trouble::FailingReads(kind) => kind,
+            Trouble::BitRot(kind) => kind,
+            Trouble::Misdirected(kind) => kind,
+            Trouble::LyingDisk(kind) => kind,
         }
     }
 
@@ -69,8 +111,9 @@ impl Trouble {
         self.kind().members()
     }
 
-    pub fn begin(&self, world: &mut World) {
-        self.kind().begin(world);
+    /// It will end so many nanoseconds later.
+    pub fn begin(&self, world: &mut World, lasting_ns: u64) {
+        self.kind().begin(world, lasting_ns);
     }
 
     /// Takes back what `begin` did; nothing else.
@@ -116,23 +159,39 @@ impl fmt::Display for Who<'_> {
 type Draw = fn(&mut Dice, usize) -> Trouble;
 
 /// Every kind, and whether it makes sense for one member alone.
-const KINDS: [(Draw, bool); 16] = [
+const KINDS: [(Draw, bool); 32] = [
     (crash::one, true),
     (crash::some, false),
     (power::one, true),
     (power::some, false),
     (power::all, true),
     (pause::one, true),
+    (pause::all_but_one, false),
     (restart::one, true),
     (restart::rolling, false),
+    (restart_storm::one, true),
+    (fuse::one, true),
+    (fuse::one, true),
     (partition::halves, false),
     (partition::bridge, false),
     (partition::one_way, false),
     (weather::burst, false),
+    (flapping::link, false),
+    (clog::swizzle, false),
+    (slow_link::link, false),
+    (full_buffers::of_one, false),
+    (half_open::pair, false),
+    (echo::burst, false),
+    (clock::step, true),
+    (clock::freeze, true),
+    (clock::step_wall, true),
     (slow_disk::slow, true),
     (slow_disk::stuck, true),
     (failing_disk::syncs, true),
     (failing_disk::writes, true),
+    (failing_disk::reads, true),
+    (power::one, true),
+    (partition::halves, false),
 ];
 
 /// Draws what goes wrong in a run: a subset of the kinds, so that no kind hides another, then when and how often.
@@ -160,6 +219,107 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
     (strikes, traps)
 }
 
+/// Whom the run may cost: never more than a minority, or Raft promises nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doom {
+    /// Their disks may destroy what was synced, and whoever finds that out is dead for good.
+    pub damaged: Vec<Slot>,
+    /// Dead for good when the storm ends.
+    pub leaving: Vec<Slot>,
+    /// Its disk may say that something is safe when it is not. Only in runs of its own: what such a disk loses it can
+    /// take from everybody, so that little can be judged.
+    pub liar: Option<Slot>,
+}
+
+impl Doom {
+    /// Whether it leaves a majority, and these strikes keep to it. Err says why not.
+    pub fn check(&self, members: usize, strikes: &[Strike]) -> Result<(), String> {
+        let lost =
+            (0..members).filter(|slot| self.damaged.contains(slot) || self.leaving.contains(slot)).count();
+        if lost > members.saturating_sub(1) / 2 {
+            return Err(format!("{lost} of {members} members are doomed"));
+        }
+        let bad = strikes.iter().find(|strike| match &strike.trouble {
+            Trouble::BitRot(_) | Trouble::Misdirected(_) => {
+                !strike.trouble.members().iter().all(|slot| self.damaged.contains(slot))
+            }
+            Trouble::LyingDisk(_) => strike.trouble.members() != Vec::from_iter(self.liar),
+            _ => false,
+        });
+        bad.map_or(Ok(()), |strike| Err(format!("a disk that is not doomed fails for good: {strike}")))
+    }
+}
+
+impl fmt::Display for Doom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            ("damaged disk of", self.damaged.clone()),
+            ("dead in the end", self.leaving.clone()),
+            ("lying disk of", Vec::from_iter(self.liar)),
+        ];
+        let mut between = "";
+        for (what, who) in parts.iter().filter(|(_, who)| !who.is_empty()) {
+            write!(f, "{between}{what} {}", Who(who))?;
+            between = "; ";
+        }
+        if between.is_empty() { f.write_str("nobody") } else { Ok(()) }
+    }
+}
+
+/// Draws whom the run may cost, and adds the strikes that do it.
+pub fn draw_doom(
+    dice: &mut Dice,
+    members: usize,
+    storm_ns: u64,
+    election_ns: u64,
+    strikes: &mut Vec<Strike>,
+) -> Doom {
+    let mut doom = Doom::default();
+    let minority = members.saturating_sub(1) / 2;
+    if minority == 0 {
+        return doom;
+    }
+    let lost = dice.between(1, minority as u64) as usize;
+    match dice.weighted(&[70, 10, 18, 2]) {
+        1 => {
+            doom.damaged = dice.subset(members, lost);
+            for &member in &doom.damaged {
+                for _ in 0..dice.between(1, 2) {
+                    let trouble = if dice.coin() {
+                        damage::rot(dice, member)
+                    } else {
+                        damage::misdirected(dice, member)
+                    };
+                    // Not before there is something to damage; and only a member that boots reads its log.
+                    let at_ns = dice.between(storm_ns / 4, storm_ns - 1);
+                    strikes.push(Strike { at_ns, lasting_ns: 0, trouble });
+                    if dice.permille(700) {
+                        let lasting_ns = dice.between(1_000_000, election_ns);
+                        let at_ns = dice.between(at_ns, storm_ns);
+                        strikes.push(Strike { at_ns, lasting_ns, trouble: crash::of(member) });
+                    }
+                }
+            }
+        }
+        2 => doom.leaving = dice.subset(members, lost),
+        3 => {
+            let member = dice.index(members);
+            doom.liar = Some(member);
+            for _ in 0..dice.between(1, 3) {
+                let lasting_ns = dice.between(election_ns / 4, election_ns * 4);
+                strikes.push(Strike {
+                    at_ns: dice.below(storm_ns),
+                    lasting_ns,
+                    trouble: lying_disk::of(member),
+                });
+            }
+        }
+        _ => {}
+    }
+    strikes.sort_by_key(|strike| strike.at_ns);
+    doom
+}
+
 /// Lets the strikes fall, one after the other.
 pub async fn strike(cluster: Cluster, strikes: Vec<Strike>) {
     for Strike { at_ns, lasting_ns, trouble } in strikes {
@@ -168,7 +328,7 @@ pub async fn strike(cluster: Cluster, strikes: Vec<Strike>) {
             let line = format!("{} for {} ms: {trouble}", trouble.name(), lasting_ns / 1_000_000);
             world.record(&Event::Story { line: &line });
             world.count(trouble.name());
-            trouble.begin(world);
+            trouble.begin(world, lasting_ns);
             world.after(lasting_ns, move |world| {
                 let line = format!("end of {}: {trouble}", trouble.name());
                 world.record(&Event::Story { line: &line });
@@ -178,15 +338,21 @@ pub async fn strike(cluster: Cluster, strikes: Vec<Strike>) {
     }
 }
 
-/// Nothing is wrong any more: every link, disk and process.
-pub fn heal(world: &mut World) {
+/// Nothing is wrong any more: every link, disk and process but of those who leave for good.
+pub fn heal(world: &mut World, leaving: &[Slot]) {
     world.record(&Event::Story { line: "everything heals" });
     world.is_calm = true;
     world.heal_links();
     for member in 0..world.len() {
         failing_disk::mend(world, member);
         slow_disk::mend(world, member);
+        lying_disk::mend(world, member);
+        clock::mend(world, member);
+        world.put_out_fuse(member);
         world.resume(member);
+        if leaving.contains(&member) {
+            world.bury(member);
+        }
         world.start(member);
     }
 }
@@ -196,6 +362,13 @@ fn start_all(world: &mut World, members: &[Slot]) {
     for &member in members {
         world.start(member);
     }
+}
+
+/// Two different members.
+fn pair_of(dice: &mut Dice, members: usize) -> (Slot, Slot) {
+    let a = dice.index(members);
+    let b = (a + 1 + dice.index(members.saturating_sub(1).max(1))) % members;
+    (a, b)
 }
 
 /// Some members but not none and not all, if there is a choice.

@@ -36,6 +36,12 @@ pub fn halves(dice: &mut Dice, members: usize) -> Trouble {
     Trouble::Partition(Partition { shape: Shape::Halves, cuts })
 }
 
+/// One member that hears nobody and is not heard.
+pub fn alone(member: Slot, members: usize) -> Trouble {
+    let cuts = pairs(members).filter(|&(a, b)| (a == member) != (b == member)).collect();
+    Trouble::Partition(Partition { shape: Shape::Halves, cuts })
+}
+
 /// Two camps, and one member that hears both.
 pub fn bridge(dice: &mut Dice, members: usize) -> Trouble {
     let bridge = dice.index(members);
@@ -75,7 +81,7 @@ impl Kind for Partition {
     fn members(&self) -> Vec<Slot> {
         self.cuts.iter().flat_map(|&(from, to)| [from, to]).collect()
     }
-    fn begin(&self, world: &mut World) {
+    fn begin(&self, world: &mut World, _: u64) {
         for &(from, to) in &self.cuts {
             world.cut(from, to);
         }

@@ -27,6 +27,10 @@ pub fn one(dice: &mut Dice, members: usize) -> Trouble {
     Trouble::PowerLoss(PowerLoss { members: vec![dice.index(members)], extent: Extent::One })
 }
 
+pub fn of(member: Slot) -> Trouble {
+    Trouble::PowerLoss(PowerLoss { members: vec![member], extent: Extent::One })
+}
+
 pub fn some(dice: &mut Dice, members: usize) -> Trouble {
     Trouble::PowerLoss(PowerLoss { members: some_of(dice, members), extent: Extent::Some })
 }
@@ -46,7 +50,7 @@ impl Kind for PowerLoss {
     fn members(&self) -> Vec<Slot> {
         self.members.clone()
     }
-    fn begin(&self, world: &mut World) {
+    fn begin(&self, world: &mut World, _: u64) {
         for &member in &self.members {
             world.lose_power(member);
         }

@@ -38,7 +38,7 @@ impl Kind for Restart {
     fn members(&self) -> Vec<Slot> {
         self.members.clone()
     }
-    fn begin(&self, world: &mut World) {
+    fn begin(&self, world: &mut World, _: u64) {
         for (i, &member) in self.members.iter().enumerate() {
             let patience = self.patience_ns;
             world.after(self.pause_ns * i as u64, move |world| {

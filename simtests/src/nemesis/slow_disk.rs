@@ -50,7 +50,7 @@ impl Kind for Slow {
     fn members(&self) -> Vec<Slot> {
         vec![self.member]
     }
-    fn begin(&self, world: &mut World) {
+    fn begin(&self, world: &mut World, _: u64) {
         world.disk_mut(self.member).knobs.slowness = self.slowness;
     }
     fn end(&self, world: &mut World) {
@@ -65,7 +65,7 @@ impl Kind for Stuck {
     fn members(&self) -> Vec<Slot> {
         vec![self.member]
     }
-    fn begin(&self, world: &mut World) {
+    fn begin(&self, world: &mut World, _: u64) {
         let until = world.now() + self.for_ns;
         world.disk_mut(self.member).knobs.stuck_until_ns = until;
     }

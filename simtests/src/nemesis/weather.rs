@@ -36,7 +36,7 @@ impl Kind for Burst {
     fn members(&self) -> Vec<Slot> {
         Vec::new()
     }
-    fn begin(&self, world: &mut World) {
+    fn begin(&self, world: &mut World, _: u64) {
         world.links.set_weather(self.weather);
     }
     fn end(&self, world: &mut World) {
