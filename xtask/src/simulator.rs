@@ -28,7 +28,8 @@ const ETCDSIM: &[&str] = &["run", "--locked", "--quiet", "--profile", "test", "-
 pub fn fresh_seeds(root: &Path) -> Result<(), Failure> {
     let first = commit_number(root)?;
     let seeds = format!("{}..{}", first, first + FRESH_SEEDS);
-    let args = ["--bin", "etcdsim", "--", "run", "--progress", "plain", "--keep-going", "--seeds", &seeds];
+    let run = ["--bin", "etcdsim", "--", "run", "--progress", "plain", "--keep-going", "--verify", "5"];
+    let args = run.into_iter().chain(["--seeds", seeds.as_str()]);
     let status = cargo_command(root).args(ETCDSIM).args(args).status()?;
     match status.code() {
         // 2: a history was too tangled to be judged, and nothing was wrong with the others.

@@ -3,7 +3,7 @@ use super::{
     CLEAN, Stop,
     args::{self, Form},
     exit_code,
-    pool::{Done, Pool, cpu_time},
+    pool::{Done, Pool, Task, cpu_time},
     replay::{self, Wanted},
     run::nanos,
 };
@@ -11,7 +11,7 @@ use crate::{
     corpus::{self, Entry},
     profile::Profile,
     report::{Failure, How, Summary},
-    token::Engine,
+    token::Token,
 };
 use clap::{Args, Subcommand};
 use std::{
@@ -133,11 +133,9 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     fs::copy(from, to).map(|_| ()).map_err(|error| format!("{}: {error}", to.display()))
 }
 
-/// What is to be run, and where it stands.
-type Task = (String, Wanted);
-
 fn run(folder: &Path, what: &[String], jobs: Option<usize>, form: Form) -> Result<u8, Stop> {
-    let mut tasks: Vec<Task> = Vec::new();
+    // What is to be run, and where it stands.
+    let mut tasks: Vec<(String, Wanted)> = Vec::new();
     if what.is_empty() {
         for entry in corpus::read(folder)? {
             match entry.token.outdated() {
@@ -154,9 +152,12 @@ fn run(folder: &Path, what: &[String], jobs: Option<usize>, form: Form) -> Resul
             tasks.push((text.clone(), replay::wanted(text, Profile::Swarm, How::default())?));
         }
     }
-    let runs: Result<Vec<_>, String> = tasks
+    let runs: Result<Vec<Task>, String> = tasks
         .iter()
-        .map(|(_, wanted)| Ok((wanted.token.seed, args::options(&wanted.how, wanted.token.profile, false)?)))
+        .map(|(_, wanted)| {
+            let Token { engine, seed, profile, .. } = wanted.token;
+            Ok(Task { engine, seed, options: args::options(&wanted.how, profile, false)? })
+        })
         .collect();
     let runs = runs?;
 
@@ -168,15 +169,11 @@ fn run(folder: &Path, what: &[String], jobs: Option<usize>, form: Form) -> Resul
         summary.runs.insert(args::label(&wanted.how, wanted.token.profile, wanted.token.engine));
     }
     let each = |done: Done| {
-        let Done { options, outcome, .. } = done;
+        let Done { number, task: Task { engine, options, .. }, outcome, .. } = done;
         summary.add(&outcome);
-        let is_it =
-            |wanted: &Wanted| wanted.token.seed == outcome.seed && wanted.token.profile == options.profile;
-        let task = tasks.iter().find(|(_, wanted)| is_it(wanted));
-        let how = task.map_or(How::default(), |(_, wanted)| wanted.how.clone());
-        if let Some(failure) = Failure::of(&outcome, Engine::Member, options, &how) {
+        let (place, wanted) = &tasks[number];
+        if let Some(failure) = Failure::of(&outcome, engine, options, &wanted.how) {
             summary.add_failure(&failure);
-            let place = task.map_or("", |(place, _)| place.as_str());
             eprintln!("{place}");
             match form {
                 Form::Text => println!("{failure}"),
@@ -185,7 +182,7 @@ fn run(folder: &Path, what: &[String], jobs: Option<usize>, form: Form) -> Resul
         }
         Ok(())
     };
-    pool.run(|number| runs.get(usize::try_from(number).ok()?).copied(), each)?;
+    pool.run(|number| runs.get(number).copied(), each)?;
     summary.wall_ns = nanos(began.elapsed());
     summary.cpu_ns = nanos(cpu_time());
     summary.interrupted = pool.is_interrupted();

@@ -1,5 +1,8 @@
 //! Threads that run seeds, until there are no more or somebody says stop.
-use crate::story::{self, Options, Outcome, Verdict};
+use crate::{
+    story::{self, Options, Outcome, Verdict},
+    token::Engine,
+};
 use detcd_runtime_sim::transcript::Stir;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -8,15 +11,35 @@ use signal_hook::{
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     time::{Duration, Instant},
 };
 
-/// What came of a seed.
-pub struct Done {
+/// A seed to be run, by whom and how.
+#[derive(Clone, Copy)]
+pub struct Task {
+    pub engine: Engine,
+    pub seed: u64,
     pub options: Options,
+}
+
+impl Task {
+    pub fn play(self) -> Outcome {
+        match self.engine {
+            Engine::Member => story::run(self.seed, self.options),
+            // No command makes such a task as long as it is so.
+            Engine::Replica => unreachable!("the replica simulation is not built"),
+        }
+    }
+}
+
+/// What came of a task.
+pub struct Done {
+    /// The how many-th task it was, from 0.
+    pub number: usize,
+    pub task: Task,
     pub outcome: Outcome,
     /// The same again, if this seed was one to be verified.
     pub again: Option<Outcome>,
@@ -51,18 +74,19 @@ impl Pool {
     /// Runs task after task and shows what came of each, in the order in which they end.
     pub fn run(
         &self,
-        task: impl Fn(u64) -> Option<(u64, Options)> + Sync,
+        task: impl Fn(usize) -> Option<Task> + Sync,
         mut each: impl FnMut(Done) -> Result<(), String>,
     ) -> Result<(), String> {
-        let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let work = |done: mpsc::Sender<Done>| {
             while !stop.load(Ordering::Relaxed) && !self.is_interrupted() {
                 if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     return;
                 }
-                let Some((seed, options)) = task(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                let outcome = story::run(seed, options);
-                let again = is_chosen(seed, self.verify).then(|| story::run(seed, options));
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(task) = task(number) else { return };
+                let outcome = task.play();
+                let again = is_chosen(task.seed, self.verify).then(|| task.play());
                 let bad = matches!(outcome.verdict, Verdict::Fail { .. } | Verdict::Broken(_))
                     || again
                         .as_ref()
@@ -70,7 +94,7 @@ impl Pool {
                 if bad && !self.keep_going {
                     stop.store(true, Ordering::Relaxed);
                 }
-                if done.send(Done { options, outcome, again }).is_err() {
+                if done.send(Done { number, task, outcome, again }).is_err() {
                     return;
                 }
             }

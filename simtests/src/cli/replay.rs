@@ -2,11 +2,12 @@
 use super::{
     BROKEN, CLEAN, Stop, UNKNOWN, VIOLATION,
     args::{self, HowArgs},
+    pool::Task,
 };
 use crate::{
     profile::Profile,
     report::{Failure, How},
-    story::{self, Options, Outcome, Verdict},
+    story::{Outcome, Verdict},
     token::{Engine, Token, parse_seed},
 };
 use clap::Args;
@@ -87,14 +88,14 @@ impl Replay {
         let Wanted { token, how, saved } = wanted(&self.what, self.profile, self.how.how())?;
         let options = args::options(&how, token.profile, self.trace)?;
         println!("{}", token.profile.plan(token.seed, options.plants));
-        let outcome = story::run(token.seed, options);
+        let outcome = Task { engine: token.engine, seed: token.seed, options }.play();
         show(&outcome);
         let failure = Failure::of(&outcome, token.engine, options, &how);
         match &failure {
             Some(failure) => println!("{failure}"),
             None => println!("CLEAN seed={:#x}", outcome.seed),
         }
-        let differs = saved.and_then(|saved| differs(&saved, &outcome, options, &how));
+        let differs = saved.and_then(|saved| differs(&saved, &outcome, failure.as_ref()));
         if let Some(differs) = &differs {
             println!("DIFFERS from the file: {differs}");
         }
@@ -128,14 +129,13 @@ fn show(outcome: &Outcome) {
 }
 
 /// In what a run is not what was saved.
-fn differs(saved: &Failure, outcome: &Outcome, options: Options, how: &How) -> Option<String> {
+fn differs(saved: &Failure, outcome: &Outcome, now: Option<&Failure>) -> Option<String> {
     let digest = outcome.digest.to_string();
     if saved.digest != digest {
         return Some(format!("its transcript was {}, and is {digest}", saved.digest));
     }
-    let now = Failure::of(outcome, Engine::Member, options, how);
-    let said = now.as_ref().map_or("nothing", |now| now.fingerprint.as_str());
-    let event = now.as_ref().map_or(outcome.event, |now| now.event);
+    let said = now.map_or("nothing", |now| now.fingerprint.as_str());
+    let event = outcome.event;
     (said != saved.fingerprint || event != saved.event).then(|| {
         format!("{} spoke at event {}, and now {said} at event {event}", saved.fingerprint, saved.event)
     })

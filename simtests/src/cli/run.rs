@@ -3,7 +3,7 @@ use super::{
     Stop,
     args::{self, Form, HowArgs, Seeds, Shard},
     exit_code,
-    pool::{Done, Pool, cpu_time},
+    pool::{Done, Pool, Task, cpu_time},
 };
 use crate::{
     profile::Profile,
@@ -123,9 +123,10 @@ impl Run {
         told.summary.jobs = pool.jobs as u64;
         told.summary.runs.insert(args::label(&how, self.profile, Engine::Member));
 
-        let task = |number: u64| {
-            let index = number.checked_mul(shard.of)?.checked_add(shard.index)?;
-            (index < seeds.count).then(|| (seeds.first.wrapping_add(index), options))
+        let task = |number: usize| {
+            let index = u64::try_from(number).ok()?.checked_mul(shard.of)?.checked_add(shard.index)?;
+            let seed = seeds.first.wrapping_add(index);
+            (index < seeds.count).then_some(Task { engine: Engine::Member, seed, options })
         };
         pool.run(task, |done| told.tell(&done))?;
         told.progress.clear();
@@ -179,13 +180,13 @@ struct Told {
 
 impl Told {
     fn tell(&mut self, done: &Done) -> Result<(), String> {
-        let Done { options, outcome, again } = done;
+        let Done { task: Task { engine, options, .. }, outcome, again, .. } = done;
         self.summary.add(outcome);
         let mut failures: Vec<Failure> =
-            Failure::of(outcome, Engine::Member, *options, &self.how).into_iter().collect();
+            Failure::of(outcome, *engine, *options, &self.how).into_iter().collect();
         if let Some(again) = again {
             self.summary.verified += 1;
-            failures.extend(Failure::of_two(outcome, again, Engine::Member, *options, &self.how));
+            failures.extend(Failure::of_two(outcome, again, *engine, *options, &self.how));
         }
         for mut failure in failures {
             self.progress.clear();
