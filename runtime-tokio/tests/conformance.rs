@@ -1,4 +1,6 @@
 //! The driver's suite for runtimes, on ordinary files in a temporary folder and sockets of the loopback.
+#![allow(clippy::unwrap_used)]
+
 use detcd_core::{ClusterId, Member, MemberId};
 use detcd_driver::{
     CallFailed, PeerAnswer, PeerCall,

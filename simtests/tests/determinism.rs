@@ -1,5 +1,11 @@
 //! The same seed tells the same story: twice in one process, at the same time on several threads, and in two processes.
-use detcd_simtests::story::{self, Options, Verdict};
+use detcd_core::Plants;
+use detcd_runtime_sim::transcript::Stir;
+use detcd_simtests::{
+    profile::Profile,
+    story::{self, Options, Verdict},
+    token::Engine,
+};
 use std::process::Command;
 
 fn traced() -> Options {
@@ -47,5 +53,20 @@ fn in_two_processes() {
     assert!(
         one.ends_with(&format!("transcript {digest}\n")),
         "another process, another digest than {digest}"
+    );
+}
+
+/// A token of this version must tell the story that it told when it was printed.
+#[test]
+fn seeds_mean_what_their_version_says() {
+    let plans: String = Profile::ALL
+        .into_iter()
+        .flat_map(|profile| (0..64).map(move |seed| profile.plan(seed, Plants::NONE).to_string()))
+        .collect();
+    let meaning = format!("m{} {:016x}", Engine::Member.version(), Stir::of(plans.as_bytes()));
+    assert_eq!(
+        meaning, "m1 4afde0ad8dd9b9fa",
+        "plans are drawn in another way, or printed in another way. If drawn: raise Engine::version in \
+         simtests/src/token.rs, so that old tokens are refused. Then write down here what seeds mean now"
     );
 }

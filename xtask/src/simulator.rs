@@ -1,4 +1,5 @@
-//! What `ci` asks of the simulator: fresh seeds are clean, and it still finds bugs that are planted for it.
+//! What `ci` asks of the simulator: fresh seeds are clean, the same seeds tell the same stories however they are run, and
+//! it still finds bugs that are planted for it.
 
 use std::path::Path;
 
@@ -6,6 +7,9 @@ use crate::{Failure, steps::cargo_command};
 
 /// New seeds for every commit, beside the fixed corpus of the tests.
 const FRESH_SEEDS: u64 = 300;
+
+/// Seeds that are run in several ways.
+const SAME_SEEDS: &str = "0..40";
 
 /// Planted bugs, and within how many seeds each must be found: a few times what it took when this was written.
 const PLANTS: &[(&str, u64)] = &[
@@ -24,12 +28,37 @@ const ETCDSIM: &[&str] = &["run", "--locked", "--quiet", "--profile", "test", "-
 pub fn fresh_seeds(root: &Path) -> Result<(), Failure> {
     let first = commit_number(root)?;
     let seeds = format!("{}..{}", first, first + FRESH_SEEDS);
-    let args = ["--bin", "etcdsim", "--", "run", "--progress", "plain", "--keep-going", "--seeds", &seeds];
+    let run = ["--bin", "etcdsim", "--", "run", "--progress", "plain", "--keep-going", "--verify", "5"];
+    let args = run.into_iter().chain(["--seeds", seeds.as_str()]);
     let status = cargo_command(root).args(ETCDSIM).args(args).status()?;
     match status.code() {
         // 2: a history was too tangled to be judged, and nothing was wrong with the others.
         Some(0 | 2) => Ok(()),
         _ => Err(Failure::new(format!("etcdsim found something in seeds {seeds}, see above"))),
+    }
+}
+
+/// The same seeds on one thread and on two must be the same stories, whatever their order.
+pub fn same_transcript(root: &Path) -> Result<(), Failure> {
+    let mut transcripts = Vec::new();
+    for jobs in ["1", "2"] {
+        let args =
+            ["--bin", "etcdsim", "--", "run", "--progress", "none", "--seeds", SAME_SEEDS, "--keep-going"];
+        let output =
+            cargo_command(root).args(ETCDSIM).args(args).args(["--jobs", jobs, "--verify", "10"]).output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let transcript = said.lines().last().filter(|line| line.starts_with("transcript "));
+        let Some(transcript) = transcript.filter(|_| matches!(output.status.code(), Some(0..=2))) else {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            return Err(Failure::new(format!("etcdsim did not run seeds {SAME_SEEDS}\n{said}{errors}")));
+        };
+        println!("{SAME_SEEDS} on {jobs}: {transcript}");
+        transcripts.push(transcript.to_owned());
+    }
+    if transcripts.windows(2).all(|two| two[0] == two[1]) {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("the number of threads changes what happens in seeds {SAME_SEEDS}")))
     }
 }
 

@@ -37,6 +37,7 @@ const TESTS: &[Step] =
 /// What a push must pass beyond `verify` and the tests.
 const SIMULATOR: &[Step] = &[
     Step { name: "fresh seeds", run: simulator::fresh_seeds },
+    Step { name: "same transcript", run: simulator::same_transcript },
     Step { name: "planted bugs", run: simulator::planted_bugs },
 ];
 

@@ -461,7 +461,9 @@ impl World {
         if self.is_excused(judge) {
             return self.count("loss by a lying disk");
         }
-        if self.troubles.len() < 16 {
+        // What is seen again at every look is told once.
+        let is_news = self.troubles.last().is_none_or(|last| last.text != text);
+        if is_news && self.troubles.len() < 16 {
             let line = format!("{judge}: {text}");
             self.record(&Event::Story { line: &line });
             self.troubles.push(Trouble { judge: judge.to_owned(), text, at, event });

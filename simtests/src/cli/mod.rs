@@ -128,3 +128,71 @@ fn exit_code(summary: &Summary) -> u8 {
         CLEAN
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::{Failure, How},
+        story::{Options, Outcome, Verdict},
+    };
+    use detcd_runtime_sim::Digest;
+
+    fn outcome(verdict: Verdict, digest: u128) -> Outcome {
+        Outcome {
+            seed: 7,
+            verdict,
+            digest: Digest(digest),
+            events: 10,
+            event: 4,
+            simulated_ns: 1,
+            counts: [("crash", 2)].into(),
+            stats: Default::default(),
+            acked: 1,
+            cpu_ns: 0,
+            failed_ns: None,
+            text: None,
+            recording: None,
+        }
+    }
+
+    #[test]
+    fn the_worst_that_was_found_decides_how_a_run_ends() {
+        let fail = Verdict::Fail { judge: "log".into(), text: "m1 lost 3".into() };
+        let (unknown, broken) = (Verdict::Unknown("tangled".into()), Verdict::Broken("oops".into()));
+        let mut summary = Summary::default();
+        for (verdict, code) in [(Verdict::Clean, 0), (unknown, 2), (fail, 1), (broken, 3)] {
+            let outcome = outcome(verdict, 1);
+            summary.add(&outcome);
+            if let Some(failure) = Failure::of(&outcome, Options::default(), &How::default()) {
+                summary.add_failure(&failure);
+            }
+            assert_eq!(exit_code(&summary), code);
+        }
+        assert_eq!((summary.clean(), summary.failures.len()), (1, 3));
+        summary.interrupted = true;
+        assert_eq!(exit_code(&summary), INTERRUPTED);
+    }
+
+    #[test]
+    fn a_seed_that_is_not_the_same_twice_is_the_simulators_fault() {
+        let of_two =
+            |one: &Outcome, two: &Outcome| Failure::of_two(one, two, Options::default(), &How::default());
+        let one = outcome(Verdict::Clean, 1);
+        assert_eq!(of_two(&one, &one), None);
+        let mut others = vec![outcome(Verdict::Clean, 2), outcome(Verdict::Unknown(String::new()), 1)];
+        for counts in [vec![("crash", 3)], vec![("crash", 2), ("pause", 1)], vec![]] {
+            others.push(Outcome { counts: counts.into_iter().collect(), ..one.clone() });
+        }
+        others.push(Outcome { events: 11, ..one.clone() });
+        for other in others {
+            let failure = of_two(&one, &other).expect("it differs");
+            let line = failure.to_string();
+            assert!(line.starts_with("DIFFERS determinism seed=0x7 event=4 ("), "{line}");
+            let mut summary = Summary::default();
+            summary.add(&one);
+            summary.add_failure(&failure);
+            assert_eq!((summary.differing, exit_code(&summary)), (1, BROKEN));
+        }
+    }
+}

@@ -49,12 +49,18 @@ impl Replay {
         let played = story::play_with(plan, options, choices);
         let outcome = played.outcome;
         self.show(&outcome);
-        let failure = Failure::of(&outcome, options, &how);
+        let mut failure = Failure::of(&outcome, options, &how);
+        // A run from a file need not be what its seed stands for.
+        if let (Some(failure), Some(saved)) =
+            (&mut failure, saved.as_ref().filter(|saved| saved.run.is_some()))
+        {
+            failure.replay.clone_from(&saved.replay);
+        }
         match &failure {
             Some(failure) => println!("{failure}"),
             None => println!("CLEAN seed={:#x}", outcome.seed),
         }
-        let differs = saved.and_then(|saved| differs(&saved, &outcome, options, &how));
+        let differs = saved.and_then(|saved| differs(&saved, &outcome, failure.as_ref()));
         if let Some(differs) = &differs {
             println!("DIFFERS from the file: {differs}");
             if let Some(strayed) = played.strayed {
@@ -104,14 +110,13 @@ impl Replay {
 }
 
 /// In what a run is not what was saved.
-fn differs(saved: &Failure, outcome: &Outcome, options: Options, how: &How) -> Option<String> {
+fn differs(saved: &Failure, outcome: &Outcome, now: Option<&Failure>) -> Option<String> {
     let digest = outcome.digest.to_string();
     if saved.digest != digest {
         return Some(format!("its transcript was {}, and is {digest}", saved.digest));
     }
-    let now = Failure::of(outcome, options, how);
-    let said = now.as_ref().map_or("nothing", |now| now.fingerprint.as_str());
-    let event = now.as_ref().map_or(outcome.event, |now| now.event);
+    let said = now.map_or("nothing", |now| now.fingerprint.as_str());
+    let event = now.map_or(outcome.event, |now| now.event);
     (said != saved.fingerprint || event != saved.event).then(|| {
         format!("{} spoke at event {}, and now {said} at event {event}", saved.fingerprint, saved.event)
     })

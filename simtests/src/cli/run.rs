@@ -253,8 +253,7 @@ impl Out {
     fn keep(&self, failure: &Failure) -> Result<(), String> {
         let folder = self.0.join("failures");
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let text =
-            serde_json::to_string_pretty(failure).map_err(|error| format!("{}: {error}", failure.token))?;
+        let text = serde_json::to_string(failure).map_err(|error| format!("{}: {error}", failure.token))?;
         self.write(&format!("failures/{}-{}.json", failure.token, failure.fingerprint), &text)
     }
 }

@@ -55,15 +55,10 @@ impl Shrink {
             .ok_or_else(|| Stop::broken("the small failure did not fail when its choices were recorded"))?
             .with_run(&shrunk.plan, &shrunk.played);
         let path = self.out.clone().unwrap_or_else(|| self.subject.beside());
+        let failure = failure.replayed_from(&path);
         let json = serde_json::to_string(&failure).map_err(|error| error.to_string())?;
         fs::write(&path, json).map_err(|error| format!("{}: {error}", path.display()))?;
-        let tool = if case.how.plant.is_some() { "etcdsim-plants" } else { "etcdsim" };
-        println!(
-            "{}: {}  replay: cargo {tool} replay {}",
-            failure.judge,
-            failure.text.lines().next().unwrap_or_default(),
-            path.display()
-        );
+        println!("{failure}");
         if shrunk.is_stable {
             return Ok(CLEAN);
         }

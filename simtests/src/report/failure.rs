@@ -7,7 +7,7 @@ use crate::{
 };
 use detcd_runtime_sim::Tape;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// What was found wrong, in the order in which it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,6 +154,12 @@ impl Failure {
     pub fn with_run(self, plan: &Plan, played: &Played) -> Failure {
         let run = played.tape.clone().map(|tape| Box::new(Stored { plan: plan.clone(), tape }));
         Failure { plan: plan.to_string(), run, ..self }
+    }
+
+    /// The command that plays the file it is saved in.
+    pub fn replayed_from(self, file: &Path) -> Failure {
+        let tool = if self.how.plant.is_some() { "etcdsim-plants" } else { "etcdsim" };
+        Failure { replay: format!("cargo {tool} replay {}", file.display()), ..self }
     }
 
     pub fn seed(&self) -> u64 {

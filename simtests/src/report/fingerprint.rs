@@ -1,13 +1,13 @@
 //! Fingerprints: what two failures have in common if they are the same bug.
 //!
-//! A failure's text names members, keys, revisions and hashes, and those differ from seed to seed. Without them it says
-//! which rule was broken and where, and a thousand seeds of one bug say it in the same words.
+//! A failure's text names members, keys, revisions and hashes, and says particulars in brackets; those differ from seed
+//! to seed. Without them it says which rule was broken and where, and a thousand seeds of one bug say it in the same words.
 use detcd_runtime_sim::transcript::Stir;
 
 /// Longest shape, in characters: what comes later in a line is detail.
 const SHAPE_MAX: usize = 160;
 
-/// A failure's first line without numbers, hashes, names of members and quoted contents.
+/// A failure's first line without numbers, hashes, names of members, and without what is quoted or in brackets.
 pub fn shape(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let mut shape = String::new();
@@ -18,12 +18,18 @@ pub fn shape(text: &str) -> String {
             let end = inside.find('"').map_or(rest.len(), |end| end + 2);
             shape.push_str("\"…\"");
             rest = &rest[end..];
+        } else if first == '(' {
+            shape.push_str("(…)");
+            rest = behind_bracket(rest);
         } else if first.is_alphanumeric() {
             let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
             shape.push_str(&word(&rest[..end]));
             rest = &rest[end..];
         } else {
-            shape.push(first);
+            // A hash sign before a number is the number's.
+            if first != '#' {
+                shape.push(first);
+            }
             rest = &rest[first.len_utf8()..];
         }
     }
@@ -33,6 +39,22 @@ pub fn shape(text: &str) -> String {
 /// A name for the kind of failure, short enough to be spoken.
 pub fn fingerprint(judge: &str, shape: &str) -> String {
     format!("{:08x}", Stir::of(format!("{judge}: {shape}").as_bytes()) as u32)
+}
+
+/// What stands behind the bracket that opens here.
+fn behind_bracket(text: &str) -> &str {
+    let mut depth = 0_u32;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[at + 1..];
+        }
+    }
+    ""
 }
 
 fn word(word: &str) -> String {
@@ -82,6 +104,10 @@ mod tests {
                 "m2 in boot: index 9 of 8 at core/src/wal/reader.rs:81",
             ),
             ("one\nand details", "one\nand others"),
+            (
+                "order: #3 (get k1) is at revision 4 (of (all) of them)",
+                "order: #12 (get all keys) is at revision 9 ()",
+            ),
         ] {
             assert_eq!(shape(one), shape(two));
             assert_eq!(fingerprint("log", &shape(one)), fingerprint("log", &shape(two)));
@@ -96,6 +122,7 @@ mod tests {
         assert_ne!(fingerprint("log", "x"), fingerprint("watch", "x"));
         assert_eq!(fingerprint("log", "x").len(), 8);
         assert_eq!(shape(""), "");
+        assert_eq!(shape("an open (bracket"), "an open (…)");
         assert_eq!(shape("an open \"quote"), "an open \"…\"");
     }
 }
