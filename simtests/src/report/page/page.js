@@ -4,6 +4,8 @@ const WINDOW = 10000;
 const ROW = 19;
 const data = JSON.parse(document.getElementById("data").textContent);
 const recording = data.recording;
+// The number under which the judges read.
+const READER = data.reader;
 const events = recording.events;
 const element = (id) => document.getElementById(id);
 
@@ -82,7 +84,7 @@ function head() {
     : "No judge objected.";
   element("command").textContent = recording.replay;
   element("copy").addEventListener("click", () => copy(recording.replay));
-  const shown = recording.calls.filter((call) => call.client < 1000).length;
+  const shown = recording.calls.filter((call) => call.client < READER).length;
   element("figures").textContent = `${recording.title} · ${recording.members} members · ${events.length.toLocaleString("en")} events · ` +
     `${shown.toLocaleString("en")} requests · ${recording.faults.length} faults · ${seconds(recording.simulated_ns, 3)} simulated seconds` +
     (verdict.judge ? ` · judged at ${seconds(verdict.at)} s` : "") + ` · transcript ${recording.digest}`;
@@ -136,7 +138,7 @@ function orderTable() {
       event: call.call_event,
       className: call.accused === "no" ? "" : call.accused,
       cells: [String(revisionOf(call)), call.point ? seconds(call.point.at) : call.accused === "impossible" ? "none" : "", seconds(call.call),
-        call.ret === null ? "never" : seconds(call.ret), `#${call.id} ${call.client >= 1000 ? "judge" : `c${call.client}`}${call.member === null ? "" : ` → m${call.member + 1}`}`, call.request, call.response],
+        call.ret === null ? "never" : seconds(call.ret), `#${call.id} ${call.client >= READER ? "judge" : `c${call.client}`}${call.member === null ? "" : ` → m${call.member + 1}`}`, call.request, call.response],
     })));
 }
 
@@ -226,7 +228,7 @@ function words(what) {
     const call = what.call;
     const point = call.point ? `takes effect at ${seconds(call.point.at)} s, revision ${call.point.revision}`
       : call.accused === "impossible" ? "has no place in any order" : "no point known";
-    return `#${call.id} c${call.client} → ${call.member === null ? "?" : `m${call.member + 1}`}: ${call.request} → ${call.response}\n` +
+    return `#${call.id} ${call.client >= READER ? "judge" : `c${call.client}`} → ${call.member === null ? "a member" : `m${call.member + 1}`}: ${call.request} → ${call.response}\n` +
       `${call.ret === null ? `${seconds(call.call)} s, never answered` : during(call.call, call.ret)}; ${point}` +
       (call.accused === "witness" ? "; the judge names it as evidence" : "");
   }
