@@ -302,9 +302,12 @@ function setWindow(from) {
 
 function toFailure() {
   go(failureEvent(), true);
-  // So many events as can be read: the last sixty before the verdict, and some after.
-  const at = recording.verdict.at, before = events[Math.max(0, cursor - 60)].at;
-  const span = Math.max(2e6, at - before);
+  // So many events as can be read: sixty before the verdict and some after, fewer if a long silence lies among them.
+  const at = recording.verdict.at;
+  const since = (count) => at - events[Math.max(0, cursor - count)].at;
+  let count = 60;
+  while (count > 12 && since(count) > 20 * since(12)) count -= 1;
+  const span = Math.max(1e6, since(count));
   diagram.show(at - span, at + span / 3);
 }
 
