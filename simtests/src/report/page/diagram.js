@@ -8,20 +8,6 @@ const FAULT_ROWS = 6;
 // Above so many messages in sight they are no more than a tint, and are left out.
 const ARROWS_MAX = 1500;
 
-function seconds(ns, digits) {
-  return (ns / 1e9).toFixed(digits === undefined ? 6 : digits);
-}
-
-// The index of the first element of a sorted list for which `key` is not below `value`.
-function lowerBound(list, value, key) {
-  let low = 0, high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (key(list[middle]) < value) low = middle + 1; else high = middle;
-  }
-  return low;
-}
-
 class Diagram {
   constructor(canvas, data, hooks) {
     this.canvas = canvas;

@@ -9,6 +9,20 @@ const READER = data.reader;
 const events = recording.events;
 const element = (id) => document.getElementById(id);
 
+function seconds(ns, digits) {
+  return (ns / 1e9).toFixed(digits === undefined ? 6 : digits);
+}
+
+// The index of the first element of a sorted list for which `key` is not below `value`.
+function lowerBound(list, value, key) {
+  let low = 0, high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (key(list[middle]) < value) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
 const KIND_OF = {
   boot: "life", died: "life", halted: "life", panicked: "life", paused: "life", resumed: "life",
   send: "message", drop: "message", deliver: "message", link: "message",
