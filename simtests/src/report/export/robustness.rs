@@ -79,9 +79,13 @@ fn lines(values: &[Value]) -> Vec<u8> {
 fn operations(recording: &Recording, left_out: &mut LeftOut) -> BTreeMap<u32, Vec<Value>> {
     let calls = || recording.calls.iter().filter(|call| call.client != READER);
     let mut next_stream = calls().map(|call| call.client).max().map_or(0, |client| client + 1);
-    let mut streams: BTreeMap<u32, u32> = BTreeMap::new();
+    // Each client's stream, and when that is free again.
+    let mut streams: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
     let forever = recording.simulated_ns + 1_000_000_000;
     let mut by_client: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
+    // They want to be shown that the store began empty, which ours always does.
+    by_client.insert(next_stream, vec![nothing_yet(next_stream)]);
+    next_stream += 1;
     for call in calls() {
         let Some((input, output)) = said(call) else {
             let writes =
@@ -89,18 +93,31 @@ fn operations(recording: &Recording, left_out: &mut LeftOut) -> BTreeMap<u32, Ve
             *(if writes { &mut left_out.writes } else { &mut left_out.reads }) += 1;
             continue;
         };
-        let stream = streams.entry(call.client).or_insert(call.client);
+        let (stream, free) = streams.entry(call.client).or_insert((call.client, 1));
         let is_open = !output["Error"].as_str().unwrap_or_default().is_empty();
-        let end = if is_open { forever } else { call.ret.unwrap_or(forever).max(call.call + 1) };
+        // A call in the nanosecond of the answer before counts as concurrent there.
+        let begin = call.call.max(*free);
+        let end = if is_open { forever } else { call.ret.unwrap_or(forever).max(begin + 1) };
         by_client.entry(call.client).or_default().push(json!({
-            "ClientId": *stream, "Input": input, "Call": call.call, "Output": output, "Return": end,
+            "ClientId": *stream, "Input": input, "Call": begin, "Output": output, "Return": end,
         }));
+        *free = end + 1;
         if is_open {
-            *stream = next_stream;
+            (*stream, *free) = (next_stream, begin + 1);
             next_stream += 1;
         }
     }
     by_client
+}
+
+/// A read of what is not there yet.
+fn nothing_yet(client: u32) -> Value {
+    let read = RangeRequest { key: b"nothing".to_vec(), ..RangeRequest::default() };
+    let found = RangeResponse { revision: 1, ..RangeResponse::default() };
+    json!({
+        "ClientId": client, "Input": input(&Request::Range(read)), "Call": 1,
+        "Output": output(&Response::Range(found)), "Return": 2,
+    })
 }
 
 /// A call in their words: request and response.

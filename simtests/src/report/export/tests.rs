@@ -156,8 +156,13 @@ fn robustness_has_the_shape_of_etcds_reports() {
     assert_eq!(left_out, LeftOut { reads: 0, writes: 1, watchers: 0, expiries: 0 });
     assert!(left_out.sentence().expect("something is").contains("cannot follow"));
     let paths: Vec<&str> = pieces.iter().filter_map(|piece| piece.path.to_str()).collect();
-    let expected =
-        ["client-1/operations.json", "client-100/watch.json", "server-m2/member/wal/0.wal", "traffic.json"];
+    let expected = [
+        "client-1/operations.json",
+        "client-3/operations.json",
+        "client-100/watch.json",
+        "server-m2/member/wal/0.wal",
+        "traffic.json",
+    ];
     assert_eq!(paths, expected);
     let operations = values(&pieces, "client-1/operations.json");
     let put = &operations[0]["Input"]["Txn"]["OperationsOnSuccess"][0];
@@ -169,7 +174,12 @@ fn robustness_has_the_shape_of_etcds_reports() {
         (&NASTY.into(), &1_000_001_000_u64.into())
     );
     let streams: Vec<&Value> = operations.iter().map(|operation| &operation["ClientId"]).collect();
-    assert_eq!(streams, [1, 1, 3]);
+    assert_eq!(streams, [1, 1, 4]);
+    let nothing = &values(&pieces, "client-3/operations.json")[0];
+    assert_eq!(
+        (&nothing["Output"]["Revision"], &nothing["Output"]["Range"]["Count"]),
+        (&1.into(), &0.into())
+    );
     assert_eq!(operations[2]["Output"]["Range"]["KVs"][0]["Value"]["Value"], NASTY);
     assert_eq!(super::robustness::fnv1a(b"foobar"), 0xbf9c_f968);
     let watch = &values(&pieces, "client-100/watch.json")[0];

@@ -8,20 +8,6 @@ const FAULT_ROWS = 6;
 // Above so many messages in sight they are no more than a tint, and are left out.
 const ARROWS_MAX = 1500;
 
-function seconds(ns, digits) {
-  return (ns / 1e9).toFixed(digits === undefined ? 6 : digits);
-}
-
-// The index of the first element of a sorted list for which `key` is not below `value`.
-function lowerBound(list, value, key) {
-  let low = 0, high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (key(list[middle]) < value) low = middle + 1; else high = middle;
-  }
-  return low;
-}
-
 class Diagram {
   constructor(canvas, data, hooks) {
     this.canvas = canvas;
@@ -39,7 +25,8 @@ class Diagram {
     this.flightMax = this.flights.reduce((most, f) => f.arrived === null ? most : Math.max(most, f.arrived - f.sent), 0);
     this.callsOf = new Map();
     for (const call of this.recording.calls) {
-      if (call.client >= 1000) continue; // the judge's own reader: it asks at once and waits for nobody
+      // The judge's own reader asks all the time; it is worth seeing where it is a witness.
+      if (call.client >= READER && call.accused === "no") continue;
       if (!this.callsOf.has(call.client)) this.callsOf.set(call.client, []);
       this.callsOf.get(call.client).push(call);
     }
@@ -71,7 +58,7 @@ class Diagram {
     };
     for (let member = 0; member < this.recording.members; member++) add(`m${member + 1}`, "member", member);
     y += 6;
-    for (const client of [...this.callsOf.keys()].sort((a, b) => a - b)) add(`c${client}`, "client", client);
+    for (const client of [...this.callsOf.keys()].sort((a, b) => a - b)) add(client >= READER ? "judge" : `c${client}`, "client", client);
     y += 6;
     this.recording.watchers.forEach((watcher, i) => add(`w${watcher.number}`, "watcher", i));
     this.bottom = y + 6;
@@ -368,7 +355,10 @@ class Diagram {
       const box = this.box(call.call, end, y, height, this.callColour(call));
       if (!box) continue;
       if (call.fate === "unknown") this.hatch(box);
-      if (box.width > 26) {
+      if (lane.index >= READER) {
+        this.font(10.5);
+        this.text(`#${call.id} ${call.request} → ${call.response}`, box.x + 8, y + height / 2 + 0.5, colours.ink);
+      } else if (box.width > 26) {
         this.font(10.5);
         pen.save();
         pen.beginPath();

@@ -8,6 +8,7 @@ use super::{
     derive::{self, Flight, Track},
     recording::Recording,
 };
+use crate::judge::READER;
 use serde::Serialize;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -22,6 +23,7 @@ struct Data<'a> {
     lines: Vec<String>,
     flights: Vec<Flight>,
     tracks: Vec<Track>,
+    reader: u32,
 }
 
 /// The whole file.
@@ -31,6 +33,7 @@ pub fn page(recording: &Recording) -> String {
         lines: recording.events.iter().map(|kept| kept.event.to_string()).collect(),
         flights: derive::flights(&recording.events),
         tracks: derive::tracks(recording),
+        reader: READER,
     };
     let json = serde_json::to_string(&data).expect("a recording holds nothing that JSON cannot");
     fill(&[

@@ -4,8 +4,24 @@ const WINDOW = 10000;
 const ROW = 19;
 const data = JSON.parse(document.getElementById("data").textContent);
 const recording = data.recording;
+// The number under which the judges read.
+const READER = data.reader;
 const events = recording.events;
 const element = (id) => document.getElementById(id);
+
+function seconds(ns, digits) {
+  return (ns / 1e9).toFixed(digits === undefined ? 6 : digits);
+}
+
+// The index of the first element of a sorted list for which `key` is not below `value`.
+function lowerBound(list, value, key) {
+  let low = 0, high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (key(list[middle]) < value) low = middle + 1; else high = middle;
+  }
+  return low;
+}
 
 const KIND_OF = {
   boot: "life", died: "life", halted: "life", panicked: "life", paused: "life", resumed: "life",
@@ -82,7 +98,7 @@ function head() {
     : "No judge objected.";
   element("command").textContent = recording.replay;
   element("copy").addEventListener("click", () => copy(recording.replay));
-  const shown = recording.calls.filter((call) => call.client < 1000).length;
+  const shown = recording.calls.filter((call) => call.client < READER).length;
   element("figures").textContent = `${recording.title} · ${recording.members} members · ${events.length.toLocaleString("en")} events · ` +
     `${shown.toLocaleString("en")} requests · ${recording.faults.length} faults · ${seconds(recording.simulated_ns, 3)} simulated seconds` +
     (verdict.judge ? ` · judged at ${seconds(verdict.at)} s` : "") + ` · transcript ${recording.digest}`;
@@ -136,7 +152,7 @@ function orderTable() {
       event: call.call_event,
       className: call.accused === "no" ? "" : call.accused,
       cells: [String(revisionOf(call)), call.point ? seconds(call.point.at) : call.accused === "impossible" ? "none" : "", seconds(call.call),
-        call.ret === null ? "never" : seconds(call.ret), `#${call.id} ${call.client >= 1000 ? "judge" : `c${call.client}`}${call.member === null ? "" : ` → m${call.member + 1}`}`, call.request, call.response],
+        call.ret === null ? "never" : seconds(call.ret), `#${call.id} ${call.client >= READER ? "judge" : `c${call.client}`}${call.member === null ? "" : ` → m${call.member + 1}`}`, call.request, call.response],
     })));
 }
 
@@ -226,7 +242,7 @@ function words(what) {
     const call = what.call;
     const point = call.point ? `takes effect at ${seconds(call.point.at)} s, revision ${call.point.revision}`
       : call.accused === "impossible" ? "has no place in any order" : "no point known";
-    return `#${call.id} c${call.client} → ${call.member === null ? "?" : `m${call.member + 1}`}: ${call.request} → ${call.response}\n` +
+    return `#${call.id} ${call.client >= READER ? "judge" : `c${call.client}`} → ${call.member === null ? "a member" : `m${call.member + 1}`}: ${call.request} → ${call.response}\n` +
       `${call.ret === null ? `${seconds(call.call)} s, never answered` : during(call.call, call.ret)}; ${point}` +
       (call.accused === "witness" ? "; the judge names it as evidence" : "");
   }
@@ -300,9 +316,12 @@ function setWindow(from) {
 
 function toFailure() {
   go(failureEvent(), true);
-  // So many events as can be read: the last sixty before the verdict, and some after.
-  const at = recording.verdict.at, before = events[Math.max(0, cursor - 60)].at;
-  const span = Math.max(2e6, at - before);
+  // So many events as can be read: sixty before the verdict and some after, fewer if a long silence lies among them.
+  const at = recording.verdict.at;
+  const since = (count) => at - events[Math.max(0, cursor - count)].at;
+  let count = 60;
+  while (count > 12 && since(count) > 20 * since(12)) count -= 1;
+  const span = Math.max(1e6, since(count));
   diagram.show(at - span, at + span / 3);
 }
 
