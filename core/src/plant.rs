@@ -102,16 +102,17 @@ plants! {
     SplitRevision = "split_revision",
     /// C53: a transaction that reads a compacted revision is refused by how far this member has removed it.
     TxnRangeAtCompactedRev = "txn_range_at_compacted_rev",
-    /// C54: leases are ordered as unsigned numbers in one place and as signed in another.
+    /// C54: who reads the leases back at boot orders ids as unsigned numbers and goes up to the highest signed one:
+    /// those below zero are lost, on this member alone.
     LeaseIdOrder = "lease_id_order",
-    /// C55: a leader that was deposed goes on to revoke leases.
+    /// C55: a leader that was deposed goes on to count, and to revoke leases by way of the new one.
     OldLeaderRevokes = "old_leader_revokes",
-    /// C56: a renewal succeeds at a leader that was deposed, or for a lease that is being revoked.
+    /// C56: a renewal is granted without asking a quorum, and for a lease that has expired and is being revoked.
     KeepaliveLies = "keepalive_lies",
     /// C58: a lease whose revocation did not come through is never revoked again.
     ExpiredNotRevoked = "expired_not_revoked",
-    /// C59: a renewal that meets a grant still on its way brings the member down, or tells of a lease that is not
-    /// there.
+    /// C59: a lease is counted from when its grant is proposed, so a renewal that meets the grant on its way brings the
+    /// leader down.
     GrantKeepaliveRace = "grant_keepalive_race",
     /// C60: a key that was put under another lease still goes with the first.
     ReattachWrongDelete = "reattach_wrong_delete",

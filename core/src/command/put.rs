@@ -54,13 +54,7 @@ pub(super) fn execute(write: &mut Write<'_>, leases: &mut lease::Table, request:
     }
     let prev = write.put(key, value, lease);
     let lease_before = prev.as_ref().map_or(0, Record::lease);
-    if lease_before != lease && lease_before != 0 {
-        leases.detach(lease_before, key);
-    }
-    // The lease of an old version may be gone; its number stays without meaning anything.
-    if lease != 0 && leases.exists(lease) {
-        leases.attach(lease, key);
-    }
+    leases.reattach(lease_before, lease, key);
     PutResponse {
         header: header(write.revision()),
         prev_kv: prev.filter(|_| request.prev_kv).map(|prev| prev.to_kv()),

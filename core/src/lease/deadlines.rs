@@ -3,7 +3,7 @@
 //! Only a leader has deadlines, and no deadline is ever stored or sent: a new leader starts every lease afresh, with
 //! an election timeout on top for the time nobody counted. So a lease may live longer than granted, never shorter.
 //! Source: contract-semantics 10.6.
-use crate::{Moment, Span};
+use crate::{Moment, Plant, Plants, Span};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
@@ -25,17 +25,23 @@ pub struct Deadlines {
     /// Where in the queue a lease stands.
     queued: BTreeMap<i64, Moment>,
     not_before: Moment,
+    plants: Plants,
 }
 
 impl Deadlines {
     /// A new leader starts to count, with each lease's remaining seconds and `extra` on top.
-    pub fn promote(now: Moment, leases: impl Iterator<Item = (i64, i64)>, extra: Span) -> Deadlines {
+    pub fn promote(
+        now: Moment,
+        leases: impl Iterator<Item = (i64, i64)>,
+        extra: Span,
+        plants: Plants,
+    ) -> Deadlines {
         let mut ends: Vec<(Moment, i64)> =
             leases.map(|(lease, remaining)| (now + secs(remaining) + extra, lease)).collect();
         if ends.len() >= SPREAD_FROM {
             spread(&mut ends);
         }
-        let mut deadlines = Deadlines::default();
+        let mut deadlines = Deadlines { plants, ..Deadlines::default() };
         for (end, lease) in ends {
             deadlines.set(lease, end);
         }
@@ -90,7 +96,8 @@ impl Deadlines {
                 Some((at, lease)) if *at <= now => {
                     let lease = *lease;
                     batch.push(lease);
-                    self.enqueue(lease, now + retry);
+                    let forgets = self.plants.has(Plant::ExpiredNotRevoked);
+                    self.enqueue(lease, if forgets { Moment(u64::MAX) } else { now + retry });
                 }
                 _ => break,
             }
@@ -166,14 +173,26 @@ mod tests {
 
     #[test]
     fn a_new_leader_gives_every_lease_its_time_and_an_election_on_top() {
-        let deadlines = Deadlines::promote(at(100), [(1, 30), (2, 5)].into_iter(), Span::secs(1));
+        let deadlines =
+            Deadlines::promote(at(100), [(1, 30), (2, 5)].into_iter(), Span::secs(1), Plants::NONE);
         assert_eq!(deadlines.next(), Some(at(106)));
         assert_eq!(deadlines.remaining_secs(at(100), 1), Some(31));
     }
 
+    /// What is handed out once is lost with the proposal that was made of it.
+    #[cfg(feature = "plants")]
+    #[test]
+    fn expired_not_revoked_hands_a_lease_out_once() {
+        let plants = Plants::only(Plant::ExpiredNotRevoked);
+        let mut deadlines = Deadlines::promote(at(0), [(5, 10)].into_iter(), Span::ZERO, plants);
+        assert_eq!(deadlines.expired(at(10), RETRY), [5]);
+        assert!(deadlines.expired(at(10_000), RETRY).is_empty() && deadlines.is_expired(at(10_000), 5));
+    }
+
     #[test]
     fn a_thousand_that_would_end_together_are_spread_and_come_in_batches() {
-        let mut deadlines = Deadlines::promote(at(0), (1..=2000).map(|lease| (lease, 10)), Span::ZERO);
+        let leases = (1..=2000).map(|lease| (lease, 10));
+        let mut deadlines = Deadlines::promote(at(0), leases, Span::ZERO, Plants::NONE);
         assert_eq!(deadlines.expired(at(10) + Span::millis(999), Span::secs(100)).len(), 500);
         assert_eq!(deadlines.next(), Some(at(11) + Span::millis(499)));
         let mut seen = 500;

@@ -1,5 +1,8 @@
 //! The replicated half of leases: which exist, what was granted, and which keys hang on them. No time in here.
-use crate::store::tree::{Counted, Iter, Tree};
+use crate::{
+    Plant, Plants,
+    store::tree::{Counted, Iter, Tree},
+};
 use bytes::Bytes;
 
 /// One lease as the log has it.
@@ -25,11 +28,17 @@ impl Lease {
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     leases: Tree<i64, Lease>,
+    plants: Plants,
 }
 
 impl Table {
     pub fn new() -> Table {
         Table::default()
+    }
+
+    /// An empty one with these bugs in it.
+    pub fn with_plants(plants: Plants) -> Table {
+        Table { plants, ..Table::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -66,13 +75,62 @@ impl Table {
         self.leases.remove(&id).map(|(_, lease)| lease)
     }
 
+    /// Only with a planted bug: as if the table were read back from its lowest id to its highest, in an order of
+    /// unsigned numbers, where those below zero come behind the highest.
+    pub fn forget_negative(&mut self) {
+        while let Some((&id, _)) = self.leases.iter().next().filter(|(id, _)| **id < 0) {
+            self.leases.remove(&id);
+        }
+    }
+
     /// Hangs a key on a lease; whether there is such a lease.
     pub fn attach(&mut self, id: i64, key: &[u8]) -> bool {
         self.leases.edit(&id, |lease| lease.keys.insert(Bytes::copy_from_slice(key), ())).is_some()
     }
 
+    /// A put took the key from one lease to another, or to none. Only one lease may end it: the last it was put under.
+    pub fn reattach(&mut self, from: i64, to: i64, key: &[u8]) {
+        if from != to && from != 0 && !self.plants.has(Plant::ReattachWrongDelete) {
+            self.detach(from, key);
+        }
+        // The lease of an old version may be gone; its number stays without meaning anything.
+        if to != 0 {
+            self.attach(to, key);
+        }
+    }
+
     /// Takes a key off a lease; whether it hung there.
     pub fn detach(&mut self, id: i64, key: &[u8]) -> bool {
         self.leases.edit(&id, |lease| lease.keys.remove(key).is_some()).unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// Key `k` is put under lease 1, then under lease 2. Which leases would end it?
+    fn moved(plants: Plants) -> Vec<i64> {
+        let mut table = Table::with_plants(plants);
+        table.grant(1, 10);
+        table.grant(2, 10);
+        table.reattach(0, 1, b"k");
+        table.reattach(1, 2, b"k");
+        [1, 2]
+            .into_iter()
+            .filter(|&id| table.revoke(id).is_some_and(|lease| lease.keys().len() > 0))
+            .collect()
+    }
+
+    #[test]
+    fn a_key_hangs_on_the_lease_it_was_last_put_under() {
+        assert_eq!(moved(Plants::NONE), [2]);
+    }
+
+    #[cfg(feature = "plants")]
+    #[test]
+    fn reattach_wrong_delete_leaves_the_key_on_both() {
+        assert_eq!(moved(Plants::only(Plant::ReattachWrongDelete)), [1, 2]);
     }
 }

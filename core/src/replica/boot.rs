@@ -8,7 +8,7 @@ use super::{
     reads::Reads,
 };
 use crate::{
-    Config, Effects, Member, Moment, Note, Rng,
+    Config, Effects, Member, Moment, Note, Plant, Rng,
     raft::{Raft, Setup},
     state::{
         State,
@@ -109,6 +109,9 @@ impl Replica {
             replica.changes.clear();
         }
         replica.is_replaying = false;
+        if replica.config.plants.has(Plant::LeaseIdOrder) {
+            replica.state.leases.forget_negative();
+        }
         replica
     }
 }

@@ -4,7 +4,7 @@
 //! that nobody else leads: else two members could promise two different things.
 use super::{Replica, proposals::Waiter, reads::Reader};
 use crate::{
-    Moment, Note, Refusal, Reply, Ticket,
+    Moment, Note, Plant, Refusal, Reply, Ticket,
     lease::{Deadlines, Lease},
 };
 use alloc::{boxed::Box, vec::Vec};
@@ -24,6 +24,11 @@ impl Replica {
         if self.is_founding || !self.raft.is_leader() {
             return self.reply(reader.ticket(), Err(Refusal::NotPrimary));
         }
+        if let Reader::KeepAlive { ticket, lease } = reader
+            && self.config.plants.has(Plant::KeepaliveLies)
+        {
+            return self.renew(now, ticket, lease);
+        }
         self.read(now, reader);
     }
 
@@ -33,10 +38,15 @@ impl Replica {
             (*id, if lease.remaining_ttl > 0 { lease.remaining_ttl } else { lease.ttl })
         };
         let leases = self.state.leases.iter().map(left);
-        self.deadlines = Some(Deadlines::promote(now, leases, self.config.election_timeout));
+        let (extra, plants) = (self.config.election_timeout, self.config.plants);
+        self.deadlines = Some(Deadlines::promote(now, leases, extra, plants));
     }
 
+    /// Somebody else may lead now, and count.
     pub(super) fn demote_leases(&mut self) {
+        if self.config.plants.has(Plant::OldLeaderRevokes) {
+            return;
+        }
         self.deadlines = None;
         for Parked { ticket, .. } in core::mem::take(&mut self.parked) {
             self.reply(ticket, Err(Refusal::NotPrimary));
@@ -67,9 +77,11 @@ impl Replica {
             return self.reply(ticket, Err(Refusal::NotPrimary));
         };
         let Some(lease) = self.state.leases.get(id) else {
+            let is_counted = deadlines.remaining_secs(now, id).is_some();
+            assert!(!is_counted, "lease {id} is counted and not granted");
             return self.reply_keep_alive(ticket, id, 0);
         };
-        if deadlines.is_expired(now, id) {
+        if deadlines.is_expired(now, id) && !self.config.plants.has(Plant::KeepaliveLies) {
             return self.parked.push(Parked { ticket, lease: id });
         }
         let ttl = lease.ttl;
@@ -112,7 +124,9 @@ impl Replica {
     pub(super) fn expire_leases(&mut self, now: Moment) {
         let retry = self.config.request_timeout();
         let expired = match &mut self.deadlines {
-            Some(deadlines) if self.raft.is_leader() => deadlines.expired(now, retry),
+            Some(deadlines) if self.raft.is_leader() || self.config.plants.has(Plant::OldLeaderRevokes) => {
+                deadlines.expired(now, retry)
+            }
             _ => return,
         };
         for id in expired {

@@ -1,6 +1,6 @@
 //! What goes into the log, and what becomes of those who wait for it. Source: contract-semantics 14.3, 14.4.
 use super::{Replica, WAITING_MAX, proposals::Waiter};
-use crate::{Moment, Refusal, Ticket};
+use crate::{Moment, Plant, Refusal, Ticket};
 use alloc::boxed::Box;
 use bytes::Bytes;
 use detcd_proto::{
@@ -39,6 +39,11 @@ impl Replica {
             && grant.id == 0
         {
             grant.id = self.unused_lease_id();
+        }
+        if let (Some(grant), Some(deadlines)) = (&request.lease_grant, &mut self.deadlines)
+            && self.config.plants.has(Plant::GrantKeepaliveRace)
+        {
+            deadlines.renew(now, grant.id, grant.ttl);
         }
         request.header.get_or_insert_with(RequestHeader::default).id = id;
         let data = request.encode_to_vec();

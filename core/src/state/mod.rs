@@ -74,7 +74,7 @@ impl State {
     pub fn new(config: &Config) -> State {
         State {
             store: Store::new(),
-            leases: lease::Table::new(),
+            leases: lease::Table::with_plants(config.plants),
             members: Members::default(),
             alarms: Alarms::default(),
             cluster_version: None,

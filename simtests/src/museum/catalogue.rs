@@ -198,8 +198,8 @@ pub const EXHIBITS: &[Exhibit] = &[
     exhibit(
         Plant::LeaseIdOrder,
         "C54",
-        "negative lease ids sort one way here and another way there",
-        "etcd #14239",
+        "negative lease ids are lost when leases are read back",
+        "etcd #12535, #13676",
     ),
     exhibit(Plant::OldLeaderRevokes, "C55", "a deposed leader still revokes leases", "etcd #12528, #15247"),
     exhibit(
