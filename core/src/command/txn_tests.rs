@@ -1,6 +1,6 @@
 //! What an open-ended delete makes possible, being blind to the duplicate-key rule.
 use super::{check, compact, txn};
-use crate::{Refusal, lease, store::Store};
+use crate::{Plants, Refusal, lease, store::Store};
 use alloc::{format, string::String, vec, vec::Vec};
 use detcd_proto::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, PutRequest, RequestOp, TxnRequest, request_op::Request,
@@ -24,7 +24,7 @@ fn all_of(ops: Vec<Request>) -> TxnRequest {
 
 /// A store in which b was put at revision 2.
 fn with_b() -> (Store, lease::Table) {
-    let (mut store, mut leases) = (Store::new(), lease::Table::new());
+    let (mut store, mut leases) = (Store::new(Plants::NONE), lease::Table::new());
     let request = all_of(vec![Request::RequestPut(put("b", "old"))]);
     txn::apply(&mut store, &mut leases, &request).expect("nothing is against it");
     (store, leases)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Edition, KeyRange, MemberId, Moment, Rng, Span, Standing, View, lease, store::Store};
+use crate::{Edition, KeyRange, MemberId, Moment, Plants, Rng, Span, Standing, View, lease, store::Store};
 use alloc::{
     collections::BTreeMap,
     format,
@@ -96,8 +96,13 @@ fn view(store: &Store) -> View {
 
 impl World {
     fn new() -> World {
-        let store = Store::new();
-        let config = HubConfig { progress_interval: Span::secs(600), election_timeout: Span::secs(1) };
+        World::planted(Plants::NONE)
+    }
+
+    fn planted(plants: Plants) -> World {
+        let store = Store::new(plants);
+        let config =
+            HubConfig { progress_interval: Span::secs(600), election_timeout: Span::secs(1), plants };
         let hub = Hub::new(view(&store), config, Rng::from_seed(1), Moment(0));
         let mut world = World {
             store,
@@ -415,11 +420,11 @@ fn a_large_reply_is_split_and_only_the_last_piece_says_that_it_is_the_last() {
         let kv = mvccpb::KeyValue { value: vec![1; size].into(), ..Default::default() };
         response.events.push(mvccpb::Event { kv: Some(kv), ..Default::default() });
     }
-    let pieces = split(response.clone(), 600);
+    let pieces = split(response.clone(), 600, Plants::NONE);
     let shape: Vec<(usize, bool)> = pieces.iter().map(|piece| (piece.events.len(), piece.fragment)).collect();
     assert_eq!(shape, [(4, true), (1, true), (1, false)]);
     assert!(pieces.iter().all(|piece| piece.watch_id == 7));
-    assert_eq!(split(response.clone(), 1 << 20), [response]);
+    assert_eq!(split(response.clone(), 1 << 20, Plants::NONE), [response]);
 }
 
 proptest! {
