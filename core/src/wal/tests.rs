@@ -263,3 +263,21 @@ proptest! {
         }
     }
 }
+
+#[cfg(feature = "plants")]
+#[test]
+fn a_damaged_record_is_read_as_valid() {
+    let (name, mut content) = twenty().0.remove(0);
+    // The data of the entries are runs of one byte, so this is inside of the tenth.
+    let at = content.windows(30).position(|run| run == [11; 30]).unwrap() + 8;
+    content[at] ^= 4;
+    let read = |plants| {
+        let mut reader = Reader::new(plants);
+        reader.segment(name, &content, true)?;
+        reader.finish()
+    };
+    assert_eq!(read(Plants::NONE).unwrap_err().why, Why::Crc);
+    let log = read(Plants::only(crate::Plant::CrcNotChained)).unwrap();
+    assert_eq!(log.entries.len(), 20);
+    assert_ne!(log.entries, twenty().read().unwrap().entries);
+}

@@ -535,3 +535,71 @@ fn watchers_with_much_to_look_through_do_not_hold_up_a_turn() {
     assert_eq!(heard(&lines), 30, "and all are served in the end");
     assert!((30..70).contains(&turns), "{turns}");
 }
+
+#[cfg(feature = "plants")]
+mod planted {
+    use super::*;
+    use crate::Plant;
+
+    /// What a client is told with the bug and without it.
+    fn both(plant: Plant, play: impl Fn(&mut World)) -> [Vec<String>; 2] {
+        [Plants::only(plant), Plants::NONE].map(|plants| {
+            let mut world = World::planted(plants);
+            play(&mut world);
+            world.told()
+        })
+    }
+
+    #[test]
+    fn a_slow_watcher_goes_on_behind_the_gap() {
+        let [wrong, right] = both(Plant::SlowWatcherSkipsCompacted, |world| {
+            world.watch(A, "a", "", 0);
+            world.told.room.insert(A, 0);
+            for value in ["1", "2", "3"] {
+                world.put("a", value);
+            }
+            world.compact(4);
+            world.told.room.clear();
+            world.told();
+            world.turn([HubInput::Room { stream: A }]);
+        });
+        assert_eq!(wrong, ["1 #0 @4 put a=3@4"]);
+        assert_eq!(right, ["1 #0 @0 canceled compacted=4"]);
+    }
+
+    #[test]
+    fn a_future_watch_hears_of_the_present() {
+        let [wrong, right] = both(Plant::FutureRevWatch, |world| {
+            world.watch(A, "a", "", 3);
+            world.told();
+            world.put("a", "2");
+            world.put("a", "3");
+        });
+        assert_eq!(wrong, ["1 #0 @2 put a=2@2", "1 #0 @3 put a=3@3"]);
+        assert_eq!(right, ["1 #0 @3 put a=3@3"]);
+    }
+
+    #[test]
+    fn progress_goes_ahead_of_events() {
+        let [wrong, right] = both(Plant::ProgressOvertakesEvents, |world| {
+            world.watch(A, "a", "", 0);
+            world.told.room.insert(A, 0);
+            world.put("a", "1");
+            world.told();
+            world.progress(A);
+        });
+        assert_eq!(wrong, ["1 #-1 @2"]);
+        assert_eq!(right, [""; 0]);
+    }
+
+    #[test]
+    fn the_pieces_of_a_split_reply_are_not_marked() {
+        let events = vec![mvccpb::Event { kv: Some(mvccpb::KeyValue::default()), ..Default::default() }; 2];
+        let response = WatchResponse { events, ..WatchResponse::default() };
+        let marks = |plants| -> Vec<bool> {
+            split(response.clone(), 1, plants).iter().map(|piece| piece.fragment).collect()
+        };
+        assert_eq!(marks(Plants::only(Plant::SplitRevision)), [false, false]);
+        assert_eq!(marks(Plants::NONE), [true, false]);
+    }
+}
