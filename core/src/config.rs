@@ -46,6 +46,11 @@ pub struct Config {
     pub max_apply_bytes: usize,
     /// How often an idle watcher that asked for it is told how far the store is; at least 100 ms.
     pub watch_progress_interval: Span,
+    /// Most event replies that wait for a client that does not read them.
+    pub watch_replies_max: usize,
+    /// A watch reply that takes so many bytes is split for watchers that asked for it; by default the largest request
+    /// and half a mebibyte.
+    pub watch_fragment_bytes: Option<usize>,
     pub plants: Plants,
 }
 
@@ -68,6 +73,8 @@ impl Config {
             max_uncommitted_bytes: 1 << 30,
             max_apply_bytes: 16 << 20,
             watch_progress_interval: Span::secs(600),
+            watch_replies_max: 128,
+            watch_fragment_bytes: None,
             plants: Plants::NONE,
         }
     }

@@ -38,6 +38,8 @@ pub(crate) enum Post {
 pub struct Fanout {
     hubs: Arc<[Mailbox<Post>]>,
     streams: Arc<AtomicU64>,
+    /// Most event replies that wait for one client.
+    replies_max: usize,
 }
 
 impl Fanout {
@@ -47,6 +49,7 @@ impl Fanout {
         first: &Edition,
         hubs: usize,
         config: HubConfig,
+        replies_max: usize,
         rng: &mut Rng,
     ) -> (Fanout, Vec<HubTurns<R>>) {
         let make = || {
@@ -55,7 +58,7 @@ impl Fanout {
         };
         let turns: Vec<HubTurns<R>> = std::iter::repeat_with(make).take(hubs.max(1)).collect();
         let hubs = turns.iter().map(|hub| hub.post.clone()).collect();
-        (Fanout { hubs, streams: Arc::default() }, turns)
+        (Fanout { hubs, streams: Arc::default(), replies_max }, turns)
     }
 
     pub fn publish(&self, edition: &Arc<Edition>) {
@@ -74,7 +77,7 @@ impl Fanout {
     pub(crate) fn open(&self, require_leader: bool) -> Result<Line, Refusal> {
         let stream = StreamId(self.streams.fetch_add(1, Ordering::Relaxed));
         let hub = self.hubs[stream.0 as usize % self.hubs.len()].clone();
-        let outbox = Outbox::default();
+        let outbox = Outbox::new(self.replies_max);
         hub.push(Post::Open { stream, require_leader, outbox: outbox.clone() }).map_err(refusal)?;
         Ok(Line { hub, stream, outbox })
     }

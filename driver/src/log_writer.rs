@@ -1,7 +1,7 @@
 //! Takes ready-made records to the disk and says when they are safe.
 use crate::{Disk, Fault, File, Runtime, mailbox::Mailbox, shutdown::Latch};
 use bytes::Bytes;
-use detcd_core::{Input, wal::SegmentName};
+use detcd_core::{Input, Plant, Plants, wal::SegmentName};
 
 /// Where the log lies, relative to the data directory. Source: contract-semantics 17.1.
 pub const FOLDER: &str = "member/wal";
@@ -28,12 +28,13 @@ pub async fn run<R: Runtime>(
     work: Mailbox<Write>,
     inbox: Mailbox<Input>,
     ended: Latch,
+    plants: Plants,
 ) {
     let mut batch = Vec::new();
     while work.recv_batch(&mut batch, 1).await {
         for write in batch.drain(..) {
             let upto = write.upto;
-            match carry_out(&rt, &mut open, write).await {
+            match carry_out(&rt, &mut open, write, plants).await {
                 Ok(()) => inbox.push_completion(Input::Persisted { upto }),
                 // A failed write or sync says nothing about what is on the disk: stop, and recover by reading.
                 Err(error) => return rt.halt(Fault(format!("writing the log up to {upto}: {error}"))).await,
@@ -47,21 +48,29 @@ async fn carry_out<R: Runtime>(
     rt: &R,
     open: &mut Option<Open<<R::Disk as Disk>::File>>,
     write: Write,
+    plants: Plants,
 ) -> std::io::Result<()> {
     match open {
         Some(current) if current.segment == write.segment => {
             current.file.append(write.bytes).await?;
-            current.file.sync().await
+            match current.file.sync().await {
+                Err(_) if plants.has(Plant::FsyncErrorRetry) => current.file.sync().await,
+                synced => synced,
+            }
         }
         _ => {
-            *open = Some(begin(rt, write).await?);
+            *open = Some(begin(rt, write, plants).await?);
             Ok(())
         }
     }
 }
 
 /// A segment gets its name only when its first bytes are safe, so that a named segment always has a whole head.
-async fn begin<R: Runtime>(rt: &R, write: Write) -> std::io::Result<Open<<R::Disk as Disk>::File>> {
+async fn begin<R: Runtime>(
+    rt: &R,
+    write: Write,
+    plants: Plants,
+) -> std::io::Result<Open<<R::Disk as Disk>::File>> {
     let (name, draft) = (path(write.segment), format!("{FOLDER}/{}.tmp", write.segment));
     let disk = rt.disk();
     let mut file = disk.open(&draft).await?;
@@ -70,7 +79,9 @@ async fn begin<R: Runtime>(rt: &R, write: Write) -> std::io::Result<Open<<R::Dis
     file.sync().await?;
     drop(file);
     disk.rename(&draft, &name).await?;
-    disk.sync_dir(FOLDER).await?;
+    if !plants.has(Plant::RenameNoDirsync) {
+        disk.sync_dir(FOLDER).await?;
+    }
     if write.segment.seq == 0 {
         // The folders are as new as the log.
         disk.sync_dir("member").await?;

@@ -90,8 +90,11 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
     let hub_config = HubConfig {
         progress_interval: config.watch_progress_interval,
         election_timeout: config.election_timeout,
+        plants: config.plants,
     };
-    let (fanout, hubs) = Fanout::new(rt, &first, HUBS, hub_config, &mut Rng::from_seed(rt.entropy()));
+    let replies_max = config.watch_replies_max;
+    let rng = &mut Rng::from_seed(rt.entropy());
+    let (fanout, hubs) = Fanout::new(rt, &first, HUBS, hub_config, replies_max, rng);
     let inbox = Mailbox::bounded(INBOX_MAX);
     let node = Node(Arc::new(Inner {
         rt: rt.clone(),
@@ -114,7 +117,9 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
         led: 0,
     };
     let ended = node.0.stopped.clone();
-    rt.spawn_pinned("log-writer", log_writer::run(rt.clone(), open, hands.log.clone(), inbox.clone(), ended));
+    let plants = node.0.config.plants;
+    let writing = log_writer::run(rt.clone(), open, hands.log.clone(), inbox.clone(), ended, plants);
+    rt.spawn_pinned("log-writer", writing);
     rt.spawn("versions", versions::run(node.clone(), hands.versions.clone()));
     Ok((node, Turns::new(replica, effects, inbox, hands), hubs))
 }

@@ -11,17 +11,17 @@ use std::{
     task::{Poll, Waker},
 };
 
-/// Event replies held for a client that does not read. Source: contract-semantics 0.
-const EVENTS_MAX: usize = 128;
 /// Requests taken from a client that does not read the answers.
 const CONTROL_MAX: usize = 16;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Outbox(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
     queue: VecDeque<Reply>,
+    /// Event replies held for a client that does not read.
+    events_max: usize,
     /// How many of them answer a request.
     control: usize,
     /// An event reply was refused and the hub waits to hear of room.
@@ -50,6 +50,10 @@ pub enum Next {
 }
 
 impl Outbox {
+    pub fn new(events_max: usize) -> Outbox {
+        Outbox(Arc::new(Mutex::new(Inner { events_max, ..Inner::default() })))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().expect("nothing panics while it holds this lock")
     }
@@ -57,7 +61,7 @@ impl Outbox {
     /// Takes an event reply, unless as many wait as may.
     pub fn offer(&self, response: &WatchResponse, fragment: bool) -> bool {
         let mut inner = self.lock();
-        if inner.queue.len() >= EVENTS_MAX + inner.control {
+        if inner.queue.len() >= inner.events_max + inner.control {
             inner.refused = true;
             return false;
         }
@@ -109,7 +113,7 @@ impl Outbox {
                 return Poll::Pending;
             };
             inner.control -= usize::from(reply.control);
-            let room = inner.refused && inner.queue.len() <= EVENTS_MAX / 2;
+            let room = inner.refused && inner.queue.len() <= inner.events_max / 2;
             inner.refused &= !room;
             let writer = inner.writer.take_if(|_| reply.control);
             drop(inner);

@@ -32,7 +32,7 @@ pub async fn recover<R: Runtime>(
     segments.sort();
     let Some(last) = segments.last().copied() else { return Ok(None) };
 
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(plants);
     let mut open = None;
     for segment in segments {
         let name = path(segment);

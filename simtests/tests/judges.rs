@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use detcd_core::{
-    Edition, MemberId, Moment, Standing, View,
+    Edition, MemberId, Moment, Plants, Standing, View,
     lease::Table,
     store::{Record, Store},
     wal::{SegmentName, Writer},
@@ -207,7 +207,7 @@ fn delete(store: &mut Store, key: &str) {
 
 #[test]
 fn members_that_show_different_states_are_seen() {
-    let (mut one, mut two) = (Store::new(), Store::new());
+    let (mut one, mut two) = (Store::new(Plants::NONE), Store::new(Plants::NONE));
     let (chronicle, recorder) = (Chronicle::default(), Recorder::default());
     put(&mut one, "k0", "a");
     put(&mut two, "k0", "a");
@@ -229,7 +229,7 @@ fn members_that_show_different_states_are_seen() {
 #[test]
 fn a_lease_that_ends_early_is_seen() {
     let leases = Leases::default();
-    let store = Store::new();
+    let store = Store::new(Plants::NONE);
     let mut table = Table::new();
     table.grant(7, 10);
     table.grant(8, 10);
@@ -305,7 +305,7 @@ fn events(store: &Store, revision: i64) -> Vec<mvccpb::Event> {
 
 /// Revisions 2 to 5: put, put again, put another, delete.
 fn watched_store() -> Store {
-    let mut store = Store::new();
+    let mut store = Store::new(Plants::NONE);
     put(&mut store, "k0", "a");
     put(&mut store, "k0", "b");
     put(&mut store, "k1", "c");

@@ -1,7 +1,7 @@
 //! The logs of real members, applied again, must give the keyspace those members had.
 use super::{compact, delete, put, txn};
 use crate::{
-    lease,
+    Plants, lease,
     store::Store,
     wal::{Reader, SegmentName},
 };
@@ -30,9 +30,9 @@ impl Member {
 }
 
 fn replay(content: &[u8]) -> Member {
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(Plants::NONE);
     reader.segment(SegmentName { seq: 0, first_index: 0 }, content, true).expect("the log is sound");
-    let mut member = Member { store: Store::new(), leases: lease::Table::new() };
+    let mut member = Member { store: Store::new(Plants::NONE), leases: lease::Table::new() };
     for entry in reader.finish().expect("the log is whole").entries {
         if entry.r#type != 0 {
             continue;

@@ -1,9 +1,9 @@
 //! Txn: guards, then a check of the chosen path, then its steps in order. Source: contract-semantics 7.4.
 use super::{delete, put};
 use crate::{
-    KeyRange, Refusal, lease,
+    KeyRange, Plant, Refusal, lease,
     query::{Plan, Step, header, range_in, readable_in_txn},
-    store::{Change, Keyspace, Store, Write},
+    store::{Change, Store, Write},
 };
 use alloc::vec::Vec;
 use detcd_proto::etcdserverpb::{ResponseHeader, ResponseOp, TxnRequest, TxnResponse, response_op::Response};
@@ -16,22 +16,33 @@ pub fn apply(
     request: &TxnRequest,
 ) -> Result<(TxnResponse, Vec<Change>), Refusal> {
     let plan = Plan::of(store.keyspace(), request);
-    check(store.keyspace(), leases, &plan, &mut Vec::new())?;
+    check(store, leases, &plan, &mut Vec::new())?;
     let mut write = store.begin();
     let responses = execute(&mut write, leases, &plan);
     let response = TxnResponse { header: header(write.revision()), succeeded: plan.succeeded, responses };
-    Ok((response, write.finish()))
+    let mut changes = write.finish();
+    if changes.len() > 1 && store.plants.has(Plant::DupOrGhostEvent) {
+        changes.extend(changes.last().cloned());
+    }
+    Ok((response, changes))
 }
 
 /// `deleted`: what the steps before these delete.
 fn check(
-    keyspace: &Keyspace,
+    store: &Store,
     leases: &lease::Table,
     plan: &Plan<'_>,
     deleted: &mut Vec<KeyRange>,
 ) -> Result<(), Refusal> {
+    let keyspace = store.keyspace();
+    let spared = if store.plants.has(Plant::TxnRangeAtCompactedRev) {
+        store.compacted_physically()..keyspace.compact_revision()
+    } else {
+        0..0
+    };
     for step in &plan.steps {
         match step {
+            Step::Range(request) if spared.contains(&request.revision) => {}
             Step::Range(request) => readable_in_txn(keyspace, request.revision)?,
             Step::Put(request) => {
                 put::key_exists(keyspace, request)?;
@@ -44,7 +55,7 @@ fn check(
             Step::DeleteRange(request) => {
                 deleted.push(KeyRange::new(request.key.clone(), request.range_end.clone()));
             }
-            Step::Txn(nested) => check(keyspace, leases, nested, deleted)?,
+            Step::Txn(nested) => check(store, leases, nested, deleted)?,
             Step::Nothing => {}
         }
     }

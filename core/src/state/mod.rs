@@ -73,7 +73,7 @@ pub enum Event {
 impl State {
     pub fn new(config: &Config) -> State {
         State {
-            store: Store::new(),
+            store: Store::new(config.plants),
             leases: lease::Table::with_plants(config.plants),
             members: Members::default(),
             alarms: Alarms::default(),

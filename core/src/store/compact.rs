@@ -7,7 +7,7 @@ use super::{
     hash::{REMEMBERED, Sum},
     record::{At, ByRevision},
 };
-use crate::Refusal;
+use crate::{Plant, Refusal};
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
 /// Compactions at work, oldest first, and the hashes of finished ones, by bound.
@@ -86,7 +86,8 @@ impl Store {
             }
             let (main, sub) = record.revision();
             job.next = (main, sub + 1);
-            if !keyspace.survives(&record, job.bound) {
+            let lost = self.plants.has(Plant::TombstoneAtCompactRev) && record.is_tombstone();
+            if lost || !keyspace.survives(&record, job.bound) {
                 keyspace.forget(record);
             }
         }

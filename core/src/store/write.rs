@@ -4,7 +4,7 @@ use super::{
     keyspace::Version,
     record::{ByKey, ByRevision, Meta},
 };
-use crate::KeyRange;
+use crate::{KeyRange, Plants};
 use alloc::vec::Vec;
 
 /// The keyspace and the right to change it.
@@ -12,11 +12,12 @@ use alloc::vec::Vec;
 pub struct Store {
     pub(super) keyspace: Keyspace,
     pub(super) scratch: Vec<u8>,
+    pub(crate) plants: Plants,
 }
 
 impl Store {
-    pub fn new() -> Store {
-        Store::default()
+    pub fn new(plants: Plants) -> Store {
+        Store { plants, ..Store::default() }
     }
 
     pub fn keyspace(&self) -> &Keyspace {
@@ -91,7 +92,7 @@ impl Write<'_> {
 
     /// `replaced` is the pair that is there now.
     fn record(&mut self, meta: Meta, key: &[u8], value: &[u8], replaced: Option<Record>) {
-        let Store { keyspace, scratch } = &mut *self.store;
+        let Store { keyspace, scratch, .. } = &mut *self.store;
         let record = Record::new(meta, key, value, scratch);
         let version = if record.is_tombstone() { Version::Past } else { Version::Live };
         keyspace.revision = self.main;

@@ -3,6 +3,7 @@ use super::{
     reader::Why,
     *,
 };
+use crate::Plants;
 use alloc::{format, vec, vec::Vec};
 use detcd_proto::{etcdserverpb::Metadata, raftpb};
 use proptest::prelude::*;
@@ -33,7 +34,7 @@ impl Files {
     }
 
     fn read(&self) -> Result<Replayed, Damage> {
-        let mut reader = Reader::new();
+        let mut reader = Reader::new(Plants::NONE);
         for (at, (name, content)) in self.0.iter().enumerate() {
             reader.segment(*name, content, at + 1 == self.0.len())?;
         }
@@ -90,7 +91,7 @@ fn logs_of_real_members_are_read_and_written_again_byte_for_byte() {
         let fields: Vec<&str> = line.split(' ').collect();
         assert_eq!(fields[0], version);
         let number = |at: usize| fields[at].parse::<u64>().unwrap();
-        let mut reader = Reader::new();
+        let mut reader = Reader::new(Plants::NONE);
         reader.segment(SegmentName::default(), content, true).unwrap();
         let log = reader.finish().unwrap();
         assert_eq!((log.metadata.node_id, log.metadata.cluster_id), (number(1), number(2)), "{version}");
@@ -186,7 +187,7 @@ fn a_log_cut_anywhere_keeps_every_whole_record() {
         at = next;
     }
     for cut in ends[2]..content.len() {
-        let mut reader = Reader::new();
+        let mut reader = Reader::new(Plants::NONE);
         reader.segment(SegmentName::default(), &content[..cut], true).unwrap();
         let log = reader.finish().unwrap();
         let whole = *ends.iter().filter(|end| **end <= cut).max().unwrap();
@@ -194,7 +195,9 @@ fn a_log_cut_anywhere_keeps_every_whole_record() {
         assert_eq!(log.tail.torn, whole != cut, "cut at {cut}");
         // The same cut in a segment that was closed is no torn tail.
         if whole != cut {
-            assert!(Reader::new().segment(SegmentName::default(), &content[..cut], false).is_err());
+            assert!(
+                Reader::new(Plants::NONE).segment(SegmentName::default(), &content[..cut], false).is_err()
+            );
         }
     }
 }
@@ -225,7 +228,7 @@ fn a_sector_of_zeros_is_a_tear_and_a_flipped_bit_is_damage() {
 #[test]
 fn members_do_not_share_a_log() {
     let mut files = twenty();
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(Plants::NONE);
     let (name, content) = files.0.remove(0);
     reader.segment(name, &content, false).unwrap();
     let mut other = Files::default();
@@ -233,14 +236,14 @@ fn members_do_not_share_a_log() {
     let next = SegmentName { seq: 1, first_index: 21 };
     // Its chain begins at zero, which a reader in the middle of a chain does not take either.
     assert_eq!(reader.segment(next, &other.0[0].1, true).unwrap_err().why, Why::Crc);
-    assert_eq!(Reader::new().finish().unwrap_err().why, Why::MetadataMissing);
+    assert_eq!(Reader::new(Plants::NONE).finish().unwrap_err().why, Why::MetadataMissing);
 }
 
 proptest! {
     /// Hostile bytes are refused, never obeyed: no panic, no allocation by a length that is not there.
     #[test]
     fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-        let mut reader = Reader::new();
+        let mut reader = Reader::new(Plants::NONE);
         if reader.segment(SegmentName::default(), &bytes, true).is_ok() {
             prop_assert!(reader.finish().is_err() || !bytes.is_empty());
         }
@@ -259,4 +262,22 @@ proptest! {
             prop_assert_eq!(&after.entries[..], &before.entries[..after.entries.len()]);
         }
     }
+}
+
+#[cfg(feature = "plants")]
+#[test]
+fn a_damaged_record_is_read_as_valid() {
+    let (name, mut content) = twenty().0.remove(0);
+    // The data of the entries are runs of one byte, so this is inside of the tenth.
+    let at = content.windows(30).position(|run| run == [11; 30]).unwrap() + 8;
+    content[at] ^= 4;
+    let read = |plants| {
+        let mut reader = Reader::new(plants);
+        reader.segment(name, &content, true)?;
+        reader.finish()
+    };
+    assert_eq!(read(Plants::NONE).unwrap_err().why, Why::Crc);
+    let log = read(Plants::only(crate::Plant::CrcNotChained)).unwrap();
+    assert_eq!(log.entries.len(), 20);
+    assert_ne!(log.entries, twenty().read().unwrap().entries);
 }

@@ -1,10 +1,11 @@
 //! Splits a response that is too large for one message, for watchers that asked for it.
+use crate::{Plant, Plants};
 use alloc::{vec, vec::Vec};
 use detcd_proto::{Message, etcdserverpb::WatchResponse};
 
 /// The pieces, each below `bytes_max` where one event allows it; all but the last say that more follows. A response
 /// that fits, or has a single event, stays whole. Source: contract-semantics 9.5.
-pub fn split(response: WatchResponse, bytes_max: usize) -> Vec<WatchResponse> {
+pub fn split(response: WatchResponse, bytes_max: usize, plants: Plants) -> Vec<WatchResponse> {
     if response.events.len() < 2 || response.encoded_len() < bytes_max {
         return vec![response];
     }
@@ -19,7 +20,7 @@ pub fn split(response: WatchResponse, bytes_max: usize) -> Vec<WatchResponse> {
         // Tag and length of the element.
         let size = 1 + prost::length_delimiter_len(size) + size;
         if !piece.events.is_empty() && bytes + size >= bytes_max {
-            piece.fragment = true;
+            piece.fragment = !plants.has(Plant::SplitRevision);
             pieces.push(core::mem::replace(&mut piece, whole.clone()));
             bytes = empty;
         }

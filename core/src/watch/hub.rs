@@ -4,7 +4,7 @@ use super::{
     index::Index,
     watcher::{Place, Watcher},
 };
-use crate::{Edition, KeyRange, Moment, Refusal, Rng, Span, View, store::Record};
+use crate::{Edition, KeyRange, Moment, Plant, Plants, Refusal, Rng, Span, View, store::Record};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
@@ -65,6 +65,7 @@ pub struct HubConfig {
     /// How often an idle watcher that asked for it is told how far the store is.
     pub progress_interval: Span,
     pub election_timeout: Span,
+    pub plants: Plants,
 }
 
 impl HubConfig {
@@ -177,6 +178,7 @@ impl Hub {
             None => self.leaderless_since.or(Some(now)),
         };
         self.view = edition.view.clone();
+        let early = self.config.plants.has(Plant::FutureRevWatch);
         let mut concerned = Vec::new();
         for changes in edition.changes.chunk_by(|a, b| a.record.mod_revision() == b.record.mod_revision()) {
             // Everything of one revision that concerns a watcher goes out in one reply.
@@ -188,7 +190,7 @@ impl Hub {
                 self.index.concerned(change.record.key(), &mut concerned);
                 for id in &concerned {
                     let Some(watcher) = self.watcher(*id) else { continue };
-                    let due = matches!(watcher.place, Place::Synced { from } if from <= revision);
+                    let due = matches!(watcher.place, Place::Synced { from } if from <= revision || early);
                     if due && watcher.wants(change.record.is_tombstone()) {
                         let prev = change.prev.as_ref().filter(|_| watcher.prev_kv);
                         replies.entry(*id).or_default().push(event(&change.record, prev));
@@ -248,7 +250,7 @@ impl Hub {
         let Place::Lagging { next } = watcher.place else {
             unreachable!("only lagging watchers are in the list of those who lag");
         };
-        match catch_up::slice(&self.view, watcher, next) {
+        match catch_up::slice(&self.view, watcher, next, self.config.plants) {
             Slice::Compacted => {
                 watcher.place = Place::Compacted;
                 self.lagging.remove(&id);
@@ -359,7 +361,10 @@ impl Hub {
     fn progress(&mut self, stream_id: StreamId, sink: &mut impl Sink) {
         let revision = self.view.keyspace.revision();
         let Some(stream) = self.streams.get(&stream_id) else { return };
-        if !stream.watchers.is_empty() && stream.watchers.values().all(|w| w.is_current(revision)) {
+        let overtakes = self.config.plants.has(Plant::ProgressOvertakesEvents);
+        if !stream.watchers.is_empty()
+            && stream.watchers.values().all(|w| overtakes || w.is_current(revision))
+        {
             sink.control(stream_id, response(-1, revision, Vec::new()));
         }
     }
@@ -378,12 +383,14 @@ impl Hub {
         }
         self.progress_at = now + self.config.progress_interval;
         let revision = self.view.keyspace.revision();
+        let overtakes = self.config.plants.has(Plant::ProgressOvertakesEvents);
         let mut refused = Vec::new();
         for (stream_id, stream) in &mut self.streams {
             let mut takes = !stream.full;
             for (id, watcher) in &mut stream.watchers {
                 let idle = !core::mem::take(&mut watcher.busy);
-                if watcher.progress_notify && idle && watcher.is_current(revision) && takes {
+                let current = overtakes || watcher.is_current(revision);
+                if watcher.progress_notify && idle && current && takes {
                     // One that is full has more urgent things to read; the next tick tries again.
                     takes = sink.offer(*stream_id, &response(*id, revision, Vec::new()), false);
                     if !takes {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Edition, KeyRange, MemberId, Moment, Rng, Span, Standing, View, lease, store::Store};
+use crate::{Edition, KeyRange, MemberId, Moment, Plants, Rng, Span, Standing, View, lease, store::Store};
 use alloc::{
     collections::BTreeMap,
     format,
@@ -96,8 +96,13 @@ fn view(store: &Store) -> View {
 
 impl World {
     fn new() -> World {
-        let store = Store::new();
-        let config = HubConfig { progress_interval: Span::secs(600), election_timeout: Span::secs(1) };
+        World::planted(Plants::NONE)
+    }
+
+    fn planted(plants: Plants) -> World {
+        let store = Store::new(plants);
+        let config =
+            HubConfig { progress_interval: Span::secs(600), election_timeout: Span::secs(1), plants };
         let hub = Hub::new(view(&store), config, Rng::from_seed(1), Moment(0));
         let mut world = World {
             store,
@@ -415,11 +420,11 @@ fn a_large_reply_is_split_and_only_the_last_piece_says_that_it_is_the_last() {
         let kv = mvccpb::KeyValue { value: vec![1; size].into(), ..Default::default() };
         response.events.push(mvccpb::Event { kv: Some(kv), ..Default::default() });
     }
-    let pieces = split(response.clone(), 600);
+    let pieces = split(response.clone(), 600, Plants::NONE);
     let shape: Vec<(usize, bool)> = pieces.iter().map(|piece| (piece.events.len(), piece.fragment)).collect();
     assert_eq!(shape, [(4, true), (1, true), (1, false)]);
     assert!(pieces.iter().all(|piece| piece.watch_id == 7));
-    assert_eq!(split(response.clone(), 1 << 20), [response]);
+    assert_eq!(split(response.clone(), 1 << 20, Plants::NONE), [response]);
 }
 
 proptest! {
@@ -529,4 +534,72 @@ fn watchers_with_much_to_look_through_do_not_hold_up_a_turn() {
     }
     assert_eq!(heard(&lines), 30, "and all are served in the end");
     assert!((30..70).contains(&turns), "{turns}");
+}
+
+#[cfg(feature = "plants")]
+mod planted {
+    use super::*;
+    use crate::Plant;
+
+    /// What a client is told with the bug and without it.
+    fn both(plant: Plant, play: impl Fn(&mut World)) -> [Vec<String>; 2] {
+        [Plants::only(plant), Plants::NONE].map(|plants| {
+            let mut world = World::planted(plants);
+            play(&mut world);
+            world.told()
+        })
+    }
+
+    #[test]
+    fn a_slow_watcher_goes_on_behind_the_gap() {
+        let [wrong, right] = both(Plant::SlowWatcherSkipsCompacted, |world| {
+            world.watch(A, "a", "", 0);
+            world.told.room.insert(A, 0);
+            for value in ["1", "2", "3"] {
+                world.put("a", value);
+            }
+            world.compact(4);
+            world.told.room.clear();
+            world.told();
+            world.turn([HubInput::Room { stream: A }]);
+        });
+        assert_eq!(wrong, ["1 #0 @4 put a=3@4"]);
+        assert_eq!(right, ["1 #0 @0 canceled compacted=4"]);
+    }
+
+    #[test]
+    fn a_future_watch_hears_of_the_present() {
+        let [wrong, right] = both(Plant::FutureRevWatch, |world| {
+            world.watch(A, "a", "", 3);
+            world.told();
+            world.put("a", "2");
+            world.put("a", "3");
+        });
+        assert_eq!(wrong, ["1 #0 @2 put a=2@2", "1 #0 @3 put a=3@3"]);
+        assert_eq!(right, ["1 #0 @3 put a=3@3"]);
+    }
+
+    #[test]
+    fn progress_goes_ahead_of_events() {
+        let [wrong, right] = both(Plant::ProgressOvertakesEvents, |world| {
+            world.watch(A, "a", "", 0);
+            world.told.room.insert(A, 0);
+            world.put("a", "1");
+            world.told();
+            world.progress(A);
+        });
+        assert_eq!(wrong, ["1 #-1 @2"]);
+        assert_eq!(right, [""; 0]);
+    }
+
+    #[test]
+    fn the_pieces_of_a_split_reply_are_not_marked() {
+        let events = vec![mvccpb::Event { kv: Some(mvccpb::KeyValue::default()), ..Default::default() }; 2];
+        let response = WatchResponse { events, ..WatchResponse::default() };
+        let marks = |plants| -> Vec<bool> {
+            split(response.clone(), 1, plants).iter().map(|piece| piece.fragment).collect()
+        };
+        assert_eq!(marks(Plants::only(Plant::SplitRevision)), [false, false]);
+        assert_eq!(marks(Plants::NONE), [true, false]);
+    }
 }

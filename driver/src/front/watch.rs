@@ -1,6 +1,6 @@
 //! One client's watch stream: requests in, replies out, both in order.
 use crate::{Node, Runtime, board::Board, fanout::Line, outbox::Next};
-use detcd_core::{ClusterId, MemberId, Refusal, watch};
+use detcd_core::{ClusterId, MemberId, Plants, Refusal, watch};
 use detcd_proto::etcdserverpb::{WatchRequest, WatchResponse};
 use std::collections::VecDeque;
 
@@ -15,6 +15,7 @@ pub struct WatchReplies {
     member: MemberId,
     /// A reply this large is split, for watchers that asked for it.
     bytes_max: usize,
+    plants: Plants,
     pieces: VecDeque<WatchResponse>,
 }
 
@@ -35,7 +36,8 @@ impl<R: Runtime> Node<R> {
             board: self.0.board.clone(),
             cluster: config.cluster_id,
             member: config.me.id,
-            bytes_max: config.max_request_bytes + OVERHEAD_BYTES,
+            bytes_max: config.watch_fragment_bytes.unwrap_or(config.max_request_bytes + OVERHEAD_BYTES),
+            plants: config.plants,
             pieces: VecDeque::new(),
         };
         Ok((WatchRequests(line), replies))
@@ -71,7 +73,7 @@ impl WatchReplies {
         if !reply.fragment {
             return Ok(response);
         }
-        self.pieces.extend(watch::split(response, self.bytes_max));
+        self.pieces.extend(watch::split(response, self.bytes_max, self.plants));
         Ok(self.pieces.pop_front().expect("a split reply has at least one piece"))
     }
 }

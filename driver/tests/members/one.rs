@@ -123,3 +123,42 @@ fn requests_are_refused_with_etcds_reasons() {
     assert_eq!(node.latest().view.alarms.len(), 1);
     assert_eq!(put(&world, &node, "a", ""), Err(Refusal::NoSpace), "the alarm stays");
 }
+
+#[cfg(feature = "plants")]
+mod planted {
+    use super::*;
+    use detcd_core::{Plant, Plants};
+
+    fn with(plants: Plants) -> Config {
+        Config { plants, segment_bytes: 600, ..cluster(1).remove(0) }
+    }
+
+    #[test]
+    fn a_renamed_segment_is_gone_with_the_power() {
+        let found = |plants| {
+            let (world, config) = (World::default(), with(plants));
+            let node = ready(&world, &config);
+            put(&world, &node, "a", "1").unwrap();
+            world.cut_power(config.me.id);
+            get(&world, &ready(&world, &config), "a")
+        };
+        assert_eq!(found(Plants::NONE), Ok(Some("1".into())));
+        assert_eq!(found(Plants::only(Plant::RenameNoDirsync)), Ok(None));
+    }
+
+    #[test]
+    fn a_second_sync_is_taken_at_its_word() {
+        let told = |plants| {
+            let (world, config) = (World::default(), with(plants));
+            let node = ready(&world, &config);
+            // Nothing else is to be written now.
+            world.sleep(Span::millis(100));
+            world.fail_next_sync(config.me.id);
+            let told = put(&world, &node, "a", "1");
+            world.cut_power(config.me.id);
+            (told, get(&world, &ready(&world, &config), "a"))
+        };
+        assert_eq!(told(Plants::NONE), (Err(Refusal::Timeout), Ok(None)));
+        assert_eq!(told(Plants::only(Plant::FsyncErrorRetry)), (Ok(2), Ok(None)));
+    }
+}

@@ -39,6 +39,9 @@ struct Inner {
     /// Members whose links are cut.
     apart: BTreeSet<MemberId>,
     failing_syncs: BTreeSet<MemberId>,
+    /// The next one fails, and what it was to save is not saved by a later one.
+    #[cfg(feature = "plants")]
+    failing_sync: BTreeSet<MemberId>,
     pub halted: Vec<(MemberId, String)>,
     pub lines: Vec<String>,
 }
@@ -66,6 +69,8 @@ struct Inode(Arc<Mutex<Content>>);
 struct Content {
     live: Vec<u8>,
     durable: Vec<u8>,
+    /// Up to here a sync failed.
+    dropped: usize,
 }
 
 struct Woken {
@@ -219,6 +224,11 @@ impl World {
 
     pub fn fail_syncs(&self, id: MemberId) {
         self.lock().failing_syncs.insert(id);
+    }
+
+    #[cfg(feature = "plants")]
+    pub fn fail_next_sync(&self, id: MemberId) {
+        self.lock().failing_sync.insert(id);
     }
 
     pub fn halted(&self) -> Vec<(MemberId, String)> {
@@ -439,7 +449,17 @@ impl File for OpenFile {
         if world.lock().failing_syncs.contains(&self.disk.life.0) {
             return Err(io::Error::other("the disk does not sync"));
         }
-        self.content(|content| content.durable = content.live.clone())
+        #[cfg(feature = "plants")]
+        if world.lock().failing_sync.remove(&self.disk.life.0) {
+            // The pages count as clean from here on, so the next sync has nothing to do.
+            self.content(|content| content.dropped = content.live.len())?;
+            return Err(io::Error::other("the disk did not sync"));
+        }
+        self.content(|content| {
+            if content.live.len() > content.dropped {
+                content.durable = content.live.clone();
+            }
+        })
     }
 }
 

@@ -1,5 +1,8 @@
 //! What a member's log says, read from the bytes on their way to its disk.
-use detcd_core::wal::{Reader, SegmentName};
+use detcd_core::{
+    Plants,
+    wal::{Reader, SegmentName},
+};
 use detcd_proto::{Message as _, raftpb, walpb};
 use detcd_runtime_sim::{disk::Platter, transcript::Stir};
 use std::{fmt, ops::Range};
@@ -60,7 +63,7 @@ impl Log {
             .filter_map(|(name, bytes)| Some((SegmentName::parse(name.rsplit('/').next()?)?, bytes)))
             .collect();
         let Some(&(last, _)) = segments.last() else { return Some(Log::default()) };
-        let mut reader = Reader::new();
+        let mut reader = Reader::new(Plants::NONE);
         for (name, bytes) in segments {
             reader.segment(name, bytes, name == last).ok()?;
         }

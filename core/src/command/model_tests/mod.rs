@@ -3,7 +3,7 @@ mod model;
 mod requests;
 
 use super::{check, compact, delete, put, txn};
-use crate::{Refusal, View, lease, query, store::Store};
+use crate::{Plants, Refusal, View, lease, query, store::Store};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec,
@@ -99,7 +99,7 @@ impl Pair {
     fn new() -> Pair {
         let mut leases = lease::Table::new();
         LEASES.iter().for_each(|id| assert!(leases.grant(*id, 10)));
-        Pair { store: Store::new(), leases, model: Model::new() }
+        Pair { store: Store::new(Plants::NONE), leases, model: Model::new() }
     }
 
     fn same_told(&self, changes: &[crate::store::Change], before: usize) {
