@@ -3,6 +3,6 @@ mod never;
 mod progress;
 mod summary;
 
-pub use never::{EXPECTED, never};
+pub use never::{FAULTS, RARE, SEEN, never};
 pub use progress::{Mode, Progress};
 pub use summary::{Summary, failure_line};
