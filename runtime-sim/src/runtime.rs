@@ -71,7 +71,14 @@ impl Runtime for Sim {
     type Net = SimNet;
 
     fn now(&self) -> Moment {
-        self.stage.enter(|world| world.clock_of(self.life.member).read(world.now()))
+        let (now, spins) = self.stage.enter(|world| {
+            let clock = world.clock_of(self.life.member);
+            (clock.read(world.now()), world.looks_at_clock())
+        });
+        // No time passes while a task runs: one that waits for it without letting go waits for ever, and would take
+        // the whole run with it.
+        assert!(!spins, "a task spins: it looks at the clock again and again and never waits");
+        now
     }
 
     fn wall_nanos(&self) -> u64 {

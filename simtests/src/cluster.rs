@@ -20,6 +20,10 @@ pub struct Settings {
     pub segment_bytes: u64,
     pub max_message_bytes: usize,
     pub max_inflight_messages: usize,
+    /// Bytes of entries that are applied in one turn.
+    pub max_apply_bytes: usize,
+    /// Bytes of entries that may wait for a quorum.
+    pub max_uncommitted_bytes: u64,
     /// Not written with the plan: the same plan is played with and without a planted bug.
     #[serde(skip)]
     pub plants: Plants,
@@ -43,14 +47,17 @@ impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight",
+            "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight, \
+             {} bytes applied at once, {} may wait for a quorum",
             self.members,
             self.heartbeat.as_millis(),
             self.election.as_millis(),
             if self.pre_vote { "on" } else { "off" },
             self.segment_bytes,
             self.max_message_bytes,
-            self.max_inflight_messages
+            self.max_inflight_messages,
+            self.max_apply_bytes,
+            self.max_uncommitted_bytes
         )
     }
 }
@@ -85,6 +92,8 @@ impl Settings {
             segment_bytes: self.segment_bytes,
             max_message_bytes: self.max_message_bytes,
             max_inflight_messages: self.max_inflight_messages,
+            max_apply_bytes: self.max_apply_bytes,
+            max_uncommitted_bytes: self.max_uncommitted_bytes,
             plants: self.plants,
             ..Config::new(named[slot].clone(), cluster_id, bootstrap)
         }

@@ -50,6 +50,9 @@ impl Plan {
             segment_bytes: *dice.pick(&[2_000, 8_000, 64_000_000]),
             max_message_bytes: *dice.pick(&[300, 4_096, 512 * 1024]),
             max_inflight_messages: *dice.pick(&[2, 16, 512]),
+            max_apply_bytes: *dice.pick(&[100, 2_000, 16 << 20]),
+            // No less than the largest request: it would never be taken.
+            max_uncommitted_bytes: *dice.pick(&[20_000, 100_000, 1 << 30]),
             plants,
         };
         // A fixed number of things happens per election timeout, so that slow clusters are not better tested.
@@ -75,7 +78,7 @@ impl Plan {
                 Latency::new(100, 200, 100, 10_000),
             ]),
             loss_permille: *dice.pick(&[0, 0, 5, 30]),
-            repeat_permille: *dice.pick(&[0, 0, 20]),
+            repeat_permille: *dice.pick(&[0, 0, 20, 300]),
             in_order: dice.permille(700),
         };
         let disk = Knobs {

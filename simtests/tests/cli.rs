@@ -167,7 +167,7 @@ fn coverage_counts_and_names_what_never_happened() {
     assert_eq!(many.status.code(), Some(1));
     assert!(text(&many.stdout).contains("weaker than it should be"), "{}", text(&many.stdout));
 
-    for what in detcd_simtests::report::EXPECTED {
+    for what in detcd_simtests::report::FAULTS.into_iter().chain(detcd_simtests::report::SEEN) {
         summary.counts.entry(what.to_string()).or_default().seeds = 10;
     }
     fs::write(folder.file("out/summary.json"), summary.to_json()).unwrap();

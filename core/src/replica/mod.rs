@@ -125,16 +125,18 @@ impl Replica {
     }
 
     fn fire_timers(&mut self, now: Moment) {
+        // Who waits is told in time even by a member that waits for its disk to begin a log: what is due must be done
+        // in this turn, or the driver comes back at once and for ever.
+        self.expire_proposals(now);
+        self.expire_reads(now);
+        self.expire_transfer(now);
         if self.is_founding {
             return;
         }
         if self.raft.deadline() <= now {
             self.raft.tick(now);
         }
-        self.expire_proposals(now);
-        self.expire_reads(now);
         self.expire_leases(now);
-        self.expire_transfer(now);
         self.publish_if_due(now);
     }
 

@@ -89,9 +89,9 @@ impl Platter {
     pub fn lose_power(&mut self, dice: &mut Dice) -> Loss {
         let mut loss = Loss::default();
         for content in &mut self.files {
-            let (promised, before) = (content.is_lied_about, loss.bytes + loss.truncates);
+            let promised = content.promised.take();
             content.lose_power(dice, &mut loss);
-            self.broke_a_promise |= promised && loss.bytes + loss.truncates > before;
+            self.broke_a_promise |= promised.is_some_and(|promised| !content.durable.starts_with(&promised));
         }
         let changes = std::mem::take(&mut self.name_changes);
         let survives = survivors(changes.len(), dice);
@@ -103,10 +103,10 @@ impl Platter {
                 loss.renames += u64::from(
                     matches!(change, NameChange::Rename { from, .. } if self.durable_names.contains_key(from)),
                 );
-                self.broke_a_promise |= self.are_names_lied_about;
+                self.broke_a_promise |= self.promised_names.is_some();
             }
         }
-        self.are_names_lied_about = false;
+        self.promised_names = None;
         self.names = self.durable_names.clone();
         loss
     }
@@ -138,7 +138,9 @@ impl Platter {
         let mut loss = Loss::default();
         let content = &mut self.files[file];
         let before = content.cached.clone();
+        let promised = content.promised.take();
         content.lose_power(dice, &mut loss);
+        self.broke_a_promise |= promised.is_some_and(|promised| !content.durable.starts_with(&promised));
         if self.knobs.dropped_stay_readable && content.cached != before {
             content.cached = before;
             content.has_ghosts = true;
@@ -149,12 +151,17 @@ impl Platter {
     /// A sync of this file says that it is done and has done nothing.
     pub fn lie(&mut self, file: Inode) {
         let content = &mut self.files[file];
-        content.is_lied_about |= !content.dirty.is_empty();
+        if !content.dirty.is_empty() {
+            content.promised = Some(content.cached.clone());
+        }
     }
 
     /// Somebody is told that names are safe, and nothing was done.
-    pub fn lie_about_names(&mut self) {
-        self.are_names_lied_about |= !self.name_changes.is_empty();
+    pub fn lie_about_names(&mut self, folder: &str) {
+        let promised = self.name_changes.iter().filter(|change| change.folder() == folder);
+        for change in promised {
+            change.apply(self.promised_names.get_or_insert_with(|| self.durable_names.clone()));
+        }
     }
 
     /// Whether a power loss took what a sync had promised.
@@ -216,7 +223,6 @@ impl Content {
 
     fn lose_power(&mut self, dice: &mut Dice, loss: &mut Loss) {
         self.appending_from = None;
-        self.is_lied_about = false;
         self.lay_ghosts();
         if self.dirty.is_empty() {
             return;

@@ -45,8 +45,8 @@ struct Content {
     appending_from: Option<u64>,
     /// Readers see pages that a failed sync dropped: neither durable nor dirty.
     has_ghosts: bool,
-    /// A sync of this file was a lie, and none since has made it true.
-    is_lied_about: bool,
+    /// What the last sync called safe, if that was a lie and none since has made it true.
+    promised: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Debug)]
@@ -95,8 +95,8 @@ pub struct Platter {
     damaged: BTreeSet<Inode>,
     /// A power loss took what a sync had promised.
     broke_a_promise: bool,
-    /// Somebody was told that names are safe, and they are not.
-    are_names_lied_about: bool,
+    /// The names that were called safe, if that was a lie.
+    promised_names: Option<BTreeMap<String, Inode>>,
 }
 
 impl Platter {
@@ -163,7 +163,9 @@ impl Platter {
             change.apply(&mut self.durable_names);
         }
         self.name_changes = left;
-        self.are_names_lied_about &= !self.name_changes.is_empty();
+        if self.name_changes.is_empty() {
+            self.promised_names = None;
+        }
     }
 
     pub fn len(&self, file: Inode) -> u64 {
@@ -203,7 +205,7 @@ impl Platter {
         for write in content.dirty.drain(..) {
             write.apply(&mut content.durable);
         }
-        content.is_lied_about = false;
+        content.promised = None;
         debug_assert!(content.has_ghosts || content.durable == content.cached);
     }
 
@@ -221,12 +223,16 @@ impl Platter {
         self.files.iter().any(|content| !content.dirty.is_empty())
     }
 
-    /// What power loss at this moment cannot take: names and contents of a folder's files, ascending by name.
+    /// What power loss at this moment cannot take, unless the disk has lied: names and contents of a folder's files,
+    /// ascending by name.
     pub fn durable<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8])> + 'a {
-        self.durable_names
+        let promised = |content: &'a Content| content.promised.as_ref().unwrap_or(&content.durable);
+        self.promised_names
+            .as_ref()
+            .unwrap_or(&self.durable_names)
             .iter()
             .filter(move |(name, _)| folder_of(name) == folder)
-            .map(|(name, &inode)| (name.as_str(), self.files[inode].durable.as_slice()))
+            .map(move |(name, &inode)| (name.as_str(), promised(&self.files[inode]).as_slice()))
     }
 
     /// What a process that starts now reads: names and contents of a folder's files, ascending by name.

@@ -101,7 +101,7 @@ impl Disk for SimDisk {
                         world.record(&Event::Disk { member, what: "sync-dir", name: &folder });
                         if world.disk(member).knobs.sync_lies {
                             world.count("disk: sync lied");
-                            world.disk_mut(member).lie_about_names();
+                            world.disk_mut(member).lie_about_names(&folder);
                         } else {
                             world.disk_mut(member).sync_dir(&folder);
                         }

@@ -10,6 +10,9 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+/// So often no task looks at the clock before it waits for something.
+const CLOCK_LOOKS_MAX: u64 = 1_000_000;
+
 impl World {
     /// Starts a member that is not running.
     pub fn start(&mut self, member: Slot) {
@@ -133,7 +136,14 @@ impl World {
             return false;
         }
         self.budget -= 1;
+        self.clock_looks = 0;
         true
+    }
+
+    /// Somebody looks at a clock. True: too often since a task began to run.
+    pub(crate) fn looks_at_clock(&mut self) -> bool {
+        self.clock_looks += 1;
+        self.clock_looks > CLOCK_LOOKS_MAX
     }
 
     /// What is left of the event budget.

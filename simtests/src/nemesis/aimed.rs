@@ -169,6 +169,8 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
         }
         let delivery = matches!(moment, Moment::Questioned | Moment::Confirming);
         let jaw = match (members, delivery) {
+            // Only a power loss takes names.
+            _ if moment == Moment::Named => *dice.pick(&[Jaw::PowerLoss, Jaw::Blackout]),
             (1, _) => *dice.pick(&alone),
             (_, true) => *dice.pick(&DELIVERY_JAWS),
             (_, false) => *dice.pick(&JAWS),

@@ -204,10 +204,8 @@ impl Wire {
                     self.under_way[member * self.n + other] = 0;
                 }
             }
-            Happening::Died { member, .. } if self.members[member].led > 0 => {
-                if self.leader.is_some_and(|(leader, _)| leader == member) {
-                    world.count("seen: a leader dies");
-                }
+            Happening::Died { member, .. } if self.leader.is_some_and(|(leader, _)| leader == member) => {
+                world.count("seen: a leader dies");
             }
             _ => {}
         }

@@ -17,7 +17,7 @@ mod wanted;
 
 pub use failure::{Failure, How, Kind, Stored, difference};
 pub use fingerprint::{fingerprint, shape};
-pub use never::{EXPECTED, never};
+pub use never::{FAULTS, RARE, SEEN, never};
 pub use progress::{Mode, Progress, Standing};
 pub use summary::{Count, Group, Summary, is_fault};
 pub use wanted::Wanted;

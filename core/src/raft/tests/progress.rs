@@ -166,17 +166,3 @@ fn only_the_answer_to_the_probe_ends_probing() {
     scene.peer.acknowledged(4);
     assert_eq!(scene.peer.mode, Mode::Replicate);
 }
-
-#[test]
-fn who_refuses_what_it_acknowledged_is_asked_again_by_the_next_heartbeat_only() {
-    let mut scene = scene(3);
-    assert_eq!(scene.feed(), "3+0 c0");
-    scene.peer.acknowledged(2);
-    scene.peer.rejected(3, 2);
-    assert_eq!(scene.feed(), "2+1 c0", "one lower: at once");
-    // It has lost what it had: lower than what it acknowledged the leader does not go.
-    scene.peer.rejected(2, 1);
-    assert_eq!(scene.feed(), "");
-    scene.peer.answered_heartbeat(3);
-    assert_eq!(scene.feed(), "2+1 c0");
-}
