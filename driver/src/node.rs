@@ -15,7 +15,7 @@ use crate::{
     versions,
 };
 use detcd_core::{
-    Config, Edition, Effects, Input, Order, Outcome, Refusal, Replica, Reply, Rng, watch::HubConfig,
+    Config, Edition, Effects, Input, MemberId, Order, Outcome, Refusal, Replica, Reply, Rng, watch::HubConfig,
 };
 use detcd_proto::etcdserverpb as pb;
 use std::sync::Arc;
@@ -144,8 +144,7 @@ impl<R: Runtime> Node<R> {
         let edition = self.latest();
         let voters = edition.view.members.iter().filter(|member| !member.is_learner).count();
         if edition.standing.leader == Some(self.0.config.me.id) && voters > 1 {
-            let order = Order::TransferLeadership { to: None };
-            if let Err(refusal) = self.0.gate.ask(|ticket| Input::Admin { ticket, order }).await {
+            if let Err(refusal) = self.hand_over(None).await {
                 self.0.rt.log(Level::Warn, format_args!("leadership transfer failed error=\"{refusal}\""));
             }
         }
@@ -153,6 +152,13 @@ impl<R: Runtime> Node<R> {
         self.0.stopping.open();
         self.0.inbox.close();
         self.0.stopped.wait().await;
+    }
+
+    /// Hands the lead over to this member, or to the one best suited; answers when somebody else leads. Refused by a
+    /// member that does not lead, and when it takes too long.
+    pub async fn hand_over(&self, to: Option<MemberId>) -> Result<(), Refusal> {
+        let order = Order::TransferLeadership { to };
+        self.0.gate.ask(|ticket| Input::Admin { ticket, order }).await.map(|_| ())
     }
 
     /// Proposes; the answer comes when this member has applied it.

@@ -14,6 +14,8 @@ pub struct Link {
     pub repeat_permille: u64,
     /// Messages do not overtake each other, as on one TCP connection.
     pub in_order: bool,
+    /// What arrives at its end arrives here too, by mistake.
+    pub stray: Option<usize>,
     /// No message arrives before the one sent before it, if `in_order`.
     last_arrival: u64,
     /// How many reasons there are for it to be clogged: what arrives is held back and not lost.
@@ -141,6 +143,7 @@ impl Links {
             loss_permille: fine.loss_permille,
             repeat_permille: fine.repeat_permille,
             in_order: fine.in_order,
+            stray: None,
             last_arrival: 0,
             clogs: 0,
             held: Vec::new(),
@@ -188,6 +191,7 @@ impl Links {
     pub fn heal(&mut self) {
         for link in &mut self.links {
             link.cuts = 0;
+            link.stray = None;
             link.clogs = link.clogs.min(1);
             link.slowness_ns = 0;
             link.window = u32::MAX;

@@ -220,6 +220,10 @@ impl World {
             self.count("net: message cut off in flight");
             return;
         }
+        if let Some(stray) = self.links.of(from, to).stray {
+            self.count("net: message misdelivered");
+            self.arrive(from, stray, frame.clone());
+        }
         self.arrive(from, to, frame);
     }
 

@@ -4,7 +4,7 @@ use crate::{
     event::{Event, Happening},
     net::SimNet,
     task::Sleep,
-    world::{Life, Serve, Slot, Stage, Stop},
+    world::{HandOver, Life, Serve, Slot, Stage, Stop},
 };
 use detcd_core::Moment;
 use detcd_driver::{Fault, Level, Runtime};
@@ -63,6 +63,11 @@ impl Sim {
     /// Ends in good order, from now on, when an operator asks for it.
     pub fn stop_by(&self, stop: Stop) {
         self.stage.enter(|world| world.stop_by(&self.life, stop));
+    }
+
+    /// Hands the lead over, from now on, when an operator asks for it.
+    pub fn hand_over_by(&self, hand_over: HandOver) {
+        self.stage.enter(|world| world.hand_over_by(&self.life, hand_over));
     }
 }
 

@@ -156,6 +156,12 @@ impl Cluster {
                         let node = stopping.clone();
                         Box::pin(async move { node.stop().await })
                     }));
+                    let leading = node.clone();
+                    sim.hand_over_by(Arc::new(move |to| {
+                        let node = leading.clone();
+                        // Most members do not lead, and refuse.
+                        Box::pin(async move { node.hand_over(Some(to)).await.unwrap_or_default() })
+                    }));
                     let before = cluster.nodes()[slot].replace(Booted { life, node });
                     drop(before);
                     Ok(())
@@ -183,7 +189,9 @@ impl Cluster {
 
     /// Those who are not dead for good.
     pub fn living(&self) -> Vec<Slot> {
-        self.stage.enter(|world| (0..world.len()).filter(|&slot| !world.is_buried(slot)).collect())
+        self.stage.enter(|world| {
+            (0..world.len()).filter(|&slot| !world.is_buried(slot) && !world.is_forsaken(slot)).collect()
+        })
     }
 
     pub fn is_empty(&self) -> bool {

@@ -3,7 +3,7 @@
 use crate::{
     client::{Manners, watcher::Wish},
     cluster::Settings,
-    nemesis::{self, Doom, Moment, Strike, Trap},
+    nemesis::{self, Doom, LastBlow, Moment, Strike, Trap},
     profile::Profile,
     workload::Mix,
 };
@@ -110,7 +110,11 @@ impl Plan {
             }
         }
         let dice = &mut Dice::split(seed, Concern::Faults, 2);
-        let doom = nemesis::draw_doom(dice, members, storm_ns, election_ms * 1_000_000, &mut strikes);
+        let mut doom = nemesis::draw_doom(dice, members, storm_ns, election_ms * 1_000_000, &mut strikes);
+        if doom.last_blow == LastBlow::Deafens && !settings.pre_vote {
+            // It would stand for election again and again, and disturb the others without end.
+            doom.last_blow = LastBlow::Beheads;
+        }
         Plan {
             seed,
             settings,

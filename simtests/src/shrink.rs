@@ -5,6 +5,7 @@
 //! candidate is tried with its own seed and with a few others, and whichever fails is kept. The result is played twice
 //! before anybody is told.
 use crate::{
+    nemesis::{Doom, LastBlow},
     plan::Plan,
     story::{self, Choices, Options, Outcome, Played, Verdict},
 };
@@ -28,7 +29,8 @@ pub struct Shrunk {
 
 /// How many faults a plan brings: every strike, and every snap of a trap.
 pub fn faults(plan: &Plan) -> u64 {
-    plan.strikes.len() as u64 + plan.traps.iter().map(|trap| trap.times).sum::<u64>()
+    let doomed = plan.doom.leaving.len() as u64 + u64::from(plan.doom.last_blow != LastBlow::None);
+    plan.strikes.len() as u64 + plan.traps.iter().map(|trap| trap.times).sum::<u64>() + doomed
 }
 
 /// What a small plan comes to, in one line.
@@ -48,7 +50,10 @@ pub fn in_one_line(plan: &Plan) -> String {
     for trap in &plan.traps {
         line += &format!("; {trap}");
     }
-    if plan.strikes.is_empty() && plan.traps.is_empty() {
+    if plan.doom != Doom::default() {
+        line += &format!("; {}", plan.doom);
+    }
+    if faults(plan) == 0 {
         line += "; no fault needed";
     }
     line
@@ -185,6 +190,9 @@ impl<P: FnMut(&Plan, u64)> Hunt<P> {
     }
 
     fn fewer_actors(&mut self) {
+        self.edit(|plan| plan.doom = Doom::default());
+        self.edit(|plan| plan.doom.leaving.clear());
+        self.edit(|plan| plan.doom.last_blow = LastBlow::None);
         self.drop_chunks(|plan| plan.watchers.len(), |plan, from, to| drop(plan.watchers.drain(from..to)));
         for clients in [1, 2, 3, 5] {
             if clients < self.best.clients && self.edit(|plan| plan.clients = clients) {
@@ -223,6 +231,8 @@ impl<P: FnMut(&Plan, u64)> Hunt<P> {
         self.edit(|plan| plan.settings.max_message_bytes = 512 * 1024);
         self.edit(|plan| plan.settings.max_inflight_messages = 512);
         self.edit(|plan| plan.settings.pre_vote = true);
+        self.edit(|plan| plan.settings.max_apply_bytes = 16 << 20);
+        self.edit(|plan| plan.settings.max_uncommitted_bytes = 1 << 30);
     }
 
     fn simpler_faults(&mut self) {

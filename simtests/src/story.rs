@@ -2,9 +2,9 @@
 use crate::{
     client::{Client, Manners, Recorder, watcher::Watcher},
     cluster::Cluster,
-    invariants::{Canary, Durability, HaltsWithReason, OneLeaderPerTerm},
+    invariants::{Canary, Durability, HaltsWithReason, OneLeaderPerTerm, SilentWithoutTail},
     judge::{self, Chronicle, Leases, Linear, Reach, Watched},
-    nemesis::{self, Supervisor, Traps},
+    nemesis::{self, Doom, LastBlow, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
     profile::Profile,
@@ -250,6 +250,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         world.add_observer(OneLeaderPerTerm::default());
         world.add_observer(HaltsWithReason::new(members));
         world.add_observer(Durability::new(members, options.causes));
+        world.add_observer(SilentWithoutTail::new(members));
         world.add_observer(Probes::new(members, max_inflight_messages));
         world.add_observer(Traps::new(plan.traps, members));
         world.add_observer(Supervisor::new(seed, election_ns));
@@ -291,7 +292,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     storm(&stage, plan.storm_ns).await;
     let mut verdict = Verdict::Clean;
     if stage.enter(|world| world.troubles().is_empty()) {
-        stage.enter(|world| nemesis::heal(world, &plan.doom.leaving));
+        last_blow(&cluster, &plan.doom);
         // Without load, or a member with a narrow window and a slow disk might run behind it for ever.
         stopped.store(true, Ordering::Relaxed);
         let deadline = stage.now() + 12 * election_ns + 3_000_000_000;
@@ -338,6 +339,30 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     });
     cluster.end().await;
     (outcome, history)
+}
+
+/// Everything heals, but for those who are doomed.
+fn last_blow(cluster: &Cluster, doom: &Doom) {
+    let mut leaders: Vec<_> =
+        (0..cluster.len()).filter_map(|slot| Some((slot, cluster.edition(slot)?.standing))).collect();
+    leaders.retain(|(slot, standing)| {
+        standing.leader == Some(cluster.stage().enter(|world| world.id_of(*slot)))
+    });
+    // Who leads in the newest term; others may believe it of themselves.
+    let leader = leaders.into_iter().max_by_key(|(_, standing)| standing.term).map(|(slot, _)| slot);
+    let mut leaving = doom.leaving.clone();
+    let mut deaf = None;
+    match doom.last_blow {
+        LastBlow::None => {}
+        LastBlow::Beheads => leaving.extend(leader),
+        LastBlow::Deafens => deaf = leader,
+    }
+    cluster.stage().enter(|world| {
+        if doom.last_blow != LastBlow::None && leader.is_some() {
+            world.count(if deaf.is_some() { "last blow: deaf leader" } else { "last blow: dead leader" });
+        }
+        nemesis::heal(world, &leaving, deaf);
+    });
 }
 
 /// What no member can be blamed for; see [`World::is_excused`].

@@ -22,7 +22,7 @@ fn segment() -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> Result<usize, String> {
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(detcd_core::Plants::NONE);
     reader.segment(SegmentName::default(), bytes, true).map_err(|damage| damage.to_string())?;
     Ok(reader.finish().map_err(|damage| damage.to_string())?.entries.len())
 }

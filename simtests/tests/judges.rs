@@ -253,7 +253,7 @@ fn a_lease_that_ends_early_is_seen() {
 
 #[test]
 fn a_lease_may_end_by_the_fastest_clock_and_no_sooner() {
-    let store = Store::new();
+    let store = Store::new(Plants::NONE);
     let mut table = Table::new();
     table.grant(7, 10);
     let (with, without) = (edition(&store, table, 1), edition(&store, Table::new(), 2));

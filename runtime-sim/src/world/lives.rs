@@ -1,5 +1,5 @@
 //! Lives of members: how they begin, stand still and end.
-use super::{Chore, Life, Serve, Slot, Stop, World};
+use super::{Chore, HandOver, Life, Serve, Slot, Stop, World};
 use crate::{
     clock::Timepiece,
     event::{Event, Happening},
@@ -56,6 +56,17 @@ impl World {
         if let (Some(life), Some(stop)) = (resident.life.clone(), resident.stop.clone()) {
             self.record(&Event::Disk { member, what: "stops", name: "" });
             self.chore(Chore::Stop(life, stop));
+        }
+    }
+
+    /// Asks whoever leads to hand the lead over to this member.
+    pub fn hand_over(&mut self, to: Slot) {
+        let heir = self.members[to].id;
+        for slot in 0..self.members.len() {
+            let resident = &self.members[slot];
+            if let (Some(life), Some(hand_over)) = (resident.life.clone(), resident.hand_over.clone()) {
+                self.chore(Chore::HandOver(life, hand_over, heir));
+            }
         }
     }
 
@@ -173,7 +184,7 @@ impl World {
     fn end_life(&mut self, member: Slot, power: bool) -> bool {
         let resident = &mut self.members[member];
         // Dropped by the clockwork: what they hold may run code of the member.
-        let held = (resident.serve.take(), resident.stop.take());
+        let held = (resident.serve.take(), resident.stop.take(), resident.hand_over.take());
         resident.paused = false;
         self.chore(Chore::Forget(Box::new(held)));
         let resident = &mut self.members[member];
@@ -188,6 +199,12 @@ impl World {
     pub(crate) fn serve(&mut self, life: &Life, serve: Serve) {
         if self.is_alive(life) {
             self.members[life.member].serve = Some(serve);
+        }
+    }
+
+    pub(crate) fn hand_over_by(&mut self, life: &Life, hand_over: HandOver) {
+        if self.is_alive(life) {
+            self.members[life.member].hand_over = Some(hand_over);
         }
     }
 
@@ -229,6 +246,15 @@ impl World {
     pub fn bury(&mut self, member: Slot) {
         self.members[member].is_buried = true;
         self.crash(member);
+    }
+
+    /// It runs, but nobody may count on it any more.
+    pub fn forsake(&mut self, member: Slot) {
+        self.members[member].is_forsaken = true;
+    }
+
+    pub fn is_forsaken(&self, member: Slot) -> bool {
+        self.members[member].is_forsaken
     }
 
     pub fn is_buried(&self, member: Slot) -> bool {

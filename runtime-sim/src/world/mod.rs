@@ -46,6 +46,9 @@ pub type Serve = Arc<
 /// Asks a member to end in good order; done when it has.
 pub type Stop = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
+/// Asks a member to hand the lead over to another.
+pub type HandOver = Arc<dyn Fn(MemberId) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// What a world begins with.
 pub struct Setup {
     pub seed: u64,
@@ -69,6 +72,7 @@ pub(crate) struct Resident {
     pub(crate) fuse: Option<Fuse>,
     /// Dead for good: nobody starts it again.
     pub(crate) is_buried: bool,
+    pub(crate) is_forsaken: bool,
     id: MemberId,
     life: Option<Arc<Life>>,
     lives: u64,
@@ -79,6 +83,7 @@ pub(crate) struct Resident {
     peers: Vec<Slot>,
     serve: Option<Serve>,
     stop: Option<Stop>,
+    hand_over: Option<HandOver>,
 }
 
 /// What has to be done outside the lock.
@@ -88,6 +93,7 @@ enum Chore {
     Resume(Arc<Life>),
     Boot(Slot),
     Stop(Arc<Life>, Stop),
+    HandOver(Arc<Life>, HandOver, MemberId),
     /// Only to be dropped.
     Forget(Box<dyn std::any::Any + Send>),
 }
@@ -145,6 +151,7 @@ impl Stage {
         let members = setup.members.iter().zip(setup.clocks).map(|(&id, clock)| Resident {
             fuse: None,
             is_buried: false,
+            is_forsaken: false,
             id,
             life: None,
             lives: 0,
@@ -155,6 +162,7 @@ impl Stage {
             peers: Vec::new(),
             serve: None,
             stop: None,
+            hand_over: None,
         });
         let world = World {
             time: engine.time(),
@@ -324,6 +332,9 @@ impl Stage {
                     stage.enter(|world| world.stopped(&stopping));
                 });
             }
+            Chore::HandOver(life, hand_over, to) => {
+                self.spawn_in(&life, "hand-over", async move { hand_over(to).await });
+            }
             Chore::Kill(_) | Chore::Pause(_) | Chore::Resume(_) => {}
             Chore::Forget(held) => drop(held),
             Chore::Boot(member) => {
@@ -358,6 +369,7 @@ impl Stage {
                 left.push(Box::new(std::mem::take(&mut resident.inbox)));
                 left.push(Box::new(resident.serve.take()));
                 left.push(Box::new(resident.stop.take()));
+                left.push(Box::new(resident.hand_over.take()));
             }
             left.push(Box::new(std::mem::take(&mut world.chores)));
             left.push(Box::new(world.boot.take()));
@@ -476,7 +488,8 @@ impl World {
     /// survives that: what was committed may be gone from everybody. So once a disk has broken its promise only what
     /// a member must never do is held against it: panic, or storm.
     pub fn is_excused(&self, judge: &str) -> bool {
-        !matches!(judge, "panic" | "event-budget") && self.members.iter().any(|r| r.disk.broke_a_promise())
+        !matches!(judge, "panic" | "event-budget" | "lost-tail")
+            && self.members.iter().any(|r| r.disk.broke_a_promise())
     }
 
     pub fn troubles(&self) -> &[Trouble] {

@@ -139,7 +139,9 @@ impl Watcher {
     pub async fn work(mut self, stopped: impl Fn() -> bool) {
         while !stopped() {
             let member = self.dice.index(self.cluster.len());
-            self.stream(member, &stopped).await;
+            if self.cluster.living().contains(&member) {
+                self.stream(member, &stopped).await;
+            }
             let pause = self.dice.between(1_000_000, 60_000_000);
             self.cluster.stage().nap(pause).await;
         }
@@ -223,7 +225,9 @@ impl Watcher {
                     }
                 }
             }
-            let dead = stage.enter(|world| !world.is_up(member) || world.life_of(member) != life);
+            let dead = stage.enter(|world| {
+                !world.is_up(member) || world.life_of(member) != life || world.is_forsaken(member)
+            });
             let now = stage.now();
             if broken || dead || stopped() || (now >= give_up_at && !stage.enter(|world| world.is_calm)) {
                 return;

@@ -7,10 +7,12 @@ mod canary;
 mod elections;
 mod halts;
 mod log;
+mod lost_tail;
 mod mirror;
 
 pub use canary::Canary;
 pub use elections::OneLeaderPerTerm;
 pub use halts::{HaltsWithReason, names_damage};
 pub use log::Durability;
+pub use lost_tail::SilentWithoutTail;
 pub use mirror::{FOLDER, Record, entry_data, records};

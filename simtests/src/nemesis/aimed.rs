@@ -1,8 +1,8 @@
 //! Traps: trouble at the worst moment instead of at a random one. A lost vote needs a machine to die within the
 //! millisecond after it voted; uniform faults find that one time in thousands.
-use super::Strike;
+use super::{Strike, courses};
 use crate::invariants::names_damage;
-use detcd_proto::raftpb::MessageType;
+use detcd_proto::raftpb::{Message, MessageType};
 use detcd_runtime_sim::{Concern, Dice, Event, Happening, Observer, Slot, World};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -36,13 +36,17 @@ pub enum Moment {
     Questioned,
     /// A follower's answer to a round of reads is about to reach its leader.
     Confirming,
+    /// A member's question for a read index is about to leave.
+    Asking,
+    /// A leader is about to ask a quorum on behalf of reads.
+    Polling,
     /// A leader has found a lease expired and is about to let it end.
     Expiring,
     /// A member has applied a compaction that a client asked it for.
     Compacted,
 }
 
-const MOMENTS: [Moment; 15] = [
+const MOMENTS: [Moment; 17] = [
     Moment::Elected,
     Moment::Voting,
     Moment::Replicating,
@@ -56,6 +60,8 @@ const MOMENTS: [Moment; 15] = [
     Moment::Repairing,
     Moment::Questioned,
     Moment::Confirming,
+    Moment::Asking,
+    Moment::Polling,
     Moment::Expiring,
     Moment::Compacted,
 ];
@@ -76,6 +82,13 @@ pub enum Jaw {
     Whisper,
     /// As a whisper, with two confidants where there are four others: with the member itself a majority of five.
     Murmur,
+    /// As a murmur, and it dies within milliseconds: what it replicates first gets through, what it adds does not.
+    Gasp,
+    /// It stands still; while it does it is cut off, and it stays so for a while after it goes on: it believes in a
+    /// past that is over.
+    Stall,
+    /// It stands still; while it does its leader is cut off, and another is elected.
+    StallAndDepose,
     /// It is cut off and loses power when it has been cut off for a while.
     IsolateThenPowerLoss,
     /// The message that is being delivered comes late, whatever comes before it.
@@ -84,7 +97,7 @@ pub enum Jaw {
     LateInIsolation,
 }
 
-const JAWS: [Jaw; 9] = [
+const JAWS: [Jaw; 12] = [
     Jaw::Crash,
     Jaw::PowerLoss,
     Jaw::Blackout,
@@ -93,6 +106,9 @@ const JAWS: [Jaw; 9] = [
     Jaw::Isolate,
     Jaw::Whisper,
     Jaw::Murmur,
+    Jaw::Gasp,
+    Jaw::Stall,
+    Jaw::StallAndDepose,
     Jaw::IsolateThenPowerLoss,
 ];
 
@@ -194,24 +210,8 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
             times: *dice.pick(if delivery { &[2, 4, 8, 16] } else { &[1, 1, 2, 5] }),
         });
     }
-    if members > 1 && dice.permille(120) {
-        traps.push(figure_8(dice, election_ns));
-    }
+    courses::draw(dice, members, storm_ns, election_ns, &mut traps);
     traps
-}
-
-/// One leader after the other dies when what it said is with one or two others only: the course of figure 8 of the
-/// Raft paper, in which an entry of an earlier term is on a majority and is overwritten all the same.
-fn figure_8(dice: &mut Dice, election_ns: u64) -> Trap {
-    Trap {
-        moment: Moment::Elected,
-        jaw: if dice.coin() { Jaw::Whisper } else { Jaw::Murmur },
-        armed_at_ns: dice.below(election_ns * 2),
-        skip: 0,
-        delay_ns: if dice.coin() { 0 } else { dice.below(4_000_000) },
-        lasting_ns: dice.between(election_ns, election_ns * 4),
-        times: dice.between(3, 6),
-    }
 }
 
 /// Strikes that do what these traps do, as often and as long, but at random times and to random members.
@@ -236,7 +236,16 @@ pub fn blunt(dice: &mut Dice, traps: &[Trap], members: usize, storm_ns: u64) -> 
                 }
                 Jaw::Pause => strike(at_ns, lasting_ns, super::pause::of(member)),
                 Jaw::Isolate => strike(at_ns, lasting_ns, super::partition::alone(member, members)),
-                Jaw::Whisper | Jaw::Murmur => {
+                Jaw::Stall => {
+                    strike(at_ns, lasting_ns, super::pause::of(member));
+                    strike(at_ns + half / 10, lasting_ns + half, super::partition::alone(member, members));
+                }
+                Jaw::StallAndDepose => {
+                    strike(at_ns, lasting_ns, super::pause::of(member));
+                    let leader = dice.index(members);
+                    strike(at_ns + half / 10, lasting_ns + half, super::partition::alone(leader, members));
+                }
+                Jaw::Whisper | Jaw::Murmur | Jaw::Gasp => {
                     strike(at_ns, lasting_ns, super::partition::alone(member, members));
                     strike(at_ns + half, half, super::crash::of(member));
                 }
@@ -274,17 +283,15 @@ impl Traps {
                     Some((Moment::Elected, from))
                 }
                 MessageType::MsgApp if !message.entries.is_empty() => Some((Moment::Replicating, from)),
+                MessageType::MsgHeartbeat if has_context(message) => Some((Moment::Polling, from)),
+                MessageType::MsgReadIndex => Some((Moment::Asking, from)),
                 MessageType::MsgVoteResp if !message.reject => Some((Moment::Voting, from)),
                 MessageType::MsgAppResp if !message.reject => Some((Moment::Acknowledging, from)),
                 _ => None,
             },
             Happening::Delivering { to, message, .. } => match MessageType::try_from(message.r#type).ok()? {
                 MessageType::MsgReadIndex => Some((Moment::Questioned, to)),
-                MessageType::MsgHeartbeatResp
-                    if message.context.as_ref().is_some_and(|context| !context.is_empty()) =>
-                {
-                    Some((Moment::Confirming, to))
-                }
+                MessageType::MsgHeartbeatResp if has_context(message) => Some((Moment::Confirming, to)),
                 _ => None,
             },
             Happening::Noted { member, line } if line.contains(" lease expired id=") => {
@@ -303,6 +310,11 @@ impl Traps {
             _ => None,
         }
     }
+}
+
+/// Whether a message belongs to a round of reads.
+fn has_context(message: &Message) -> bool {
+    message.context.as_ref().is_some_and(|context| !context.is_empty())
 }
 
 impl Observer for Traps {
@@ -329,10 +341,12 @@ impl Observer for Traps {
             let line = format!("trap: m{} at {moment:?}", member + 1);
             world.record(&Event::Story { line: &line });
             world.count(counter(moment));
+            // Whoever led last, as far as anybody saw.
+            let leader = (0..self.led.len()).max_by_key(|&slot| self.led[slot]).unwrap_or(member);
             if trap.delay_ns == 0 {
-                snap(world, jaw, member, lasting);
+                snap(world, jaw, member, leader, lasting);
             } else {
-                world.after(trap.delay_ns, move |world| snap(world, jaw, member, lasting));
+                world.after(trap.delay_ns, move |world| snap(world, jaw, member, leader, lasting));
             }
         }
     }
@@ -353,12 +367,14 @@ fn counter(moment: Moment) -> &'static str {
         Moment::Repairing => "aimed: repairing the log",
         Moment::Questioned => "aimed: asked for a read index",
         Moment::Confirming => "aimed: about to hear a confirmation",
+        Moment::Asking => "aimed: about to ask for a read index",
+        Moment::Polling => "aimed: about to ask a quorum for reads",
         Moment::Expiring => "aimed: lease about to be revoked",
         Moment::Compacted => "aimed: just compacted",
     }
 }
 
-fn snap(world: &mut World, jaw: Jaw, member: Slot, lasting: u64) {
+fn snap(world: &mut World, jaw: Jaw, member: Slot, leader: Slot, lasting: u64) {
     if world.is_calm {
         return;
     }
@@ -394,20 +410,23 @@ fn snap(world: &mut World, jaw: Jaw, member: Slot, lasting: u64) {
             world.delay_delivery(lasting / 2);
             isolate(world, member, others, lasting);
         }
-        Jaw::Whisper | Jaw::Murmur => {
+        Jaw::Stall => stall(world, member, member, lasting),
+        Jaw::StallAndDepose => stall(world, member, leader, lasting),
+        Jaw::Whisper | Jaw::Murmur | Jaw::Gasp => {
             let mut others = others;
-            let confidants = if jaw == Jaw::Murmur { others.len().div_ceil(2) } else { 1 };
+            let confidants = if jaw == Jaw::Whisper { 1 } else { others.len().div_ceil(2) };
             for _ in 0..confidants.min(others.len()) {
                 // Others every time, and no draw needed for it.
                 others.remove((world.now() / 1_000) as usize % others.len());
             }
             isolate(world, member, others, lasting);
-            world.after(lasting / 2, move |world| {
+            let dies = if jaw == Jaw::Gasp { 500_000 + world.now() % 8_000_000 } else { lasting / 2 };
+            world.after(dies, move |world| {
                 if !world.is_calm {
                     world.crash(member);
                 }
             });
-            world.after(lasting, move |world| world.start(member));
+            world.after(lasting.max(dies + 1), move |world| world.start(member));
         }
         Jaw::IsolateThenPowerLoss => {
             isolate(world, member, others, lasting);
@@ -419,6 +438,18 @@ fn snap(world: &mut World, jaw: Jaw, member: Slot, lasting: u64) {
             world.after(lasting, move |world| world.start(member));
         }
     }
+}
+
+/// `member` stands still; soon after, `outcast` is cut off, for half as long again.
+fn stall(world: &mut World, member: Slot, outcast: Slot, lasting: u64) {
+    world.pause(member);
+    world.after(lasting, move |world| world.resume(member));
+    world.after(lasting / 20, move |world| {
+        if !world.is_calm {
+            let others = (0..world.len()).filter(|&other| other != outcast).collect();
+            isolate(world, outcast, others, lasting + lasting / 2);
+        }
+    });
 }
 
 fn isolate(world: &mut World, member: Slot, others: Vec<Slot>, lasting: u64) {

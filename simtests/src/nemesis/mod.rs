@@ -4,6 +4,7 @@
 mod aimed;
 mod clock;
 mod clog;
+mod courses;
 mod crash;
 mod damage;
 mod echo;
@@ -12,7 +13,9 @@ mod flapping;
 mod full_buffers;
 mod fuse;
 mod half_open;
+mod handover;
 mod lying_disk;
+mod misrouted;
 mod partition;
 mod pause;
 mod power;
@@ -57,6 +60,8 @@ pub enum Trouble {
     FullBuffers(full_buffers::FullBuffers),
     HalfOpen(half_open::HalfOpen),
     Echo(echo::Echo),
+    Misrouted(misrouted::Misrouted),
+    Handover(handover::Handover),
     StepForward(clock::StepForward),
     Freeze(clock::Freeze),
     StepWall(clock::StepWall),
@@ -87,6 +92,8 @@ impl Trouble {
             Trouble::FullBuffers(kind) => kind,
             Trouble::HalfOpen(kind) => kind,
             Trouble::Echo(kind) => kind,
+            Trouble::Misrouted(kind) => kind,
+            Trouble::Handover(kind) => kind,
             Trouble::StepForward(kind) => kind,
             Trouble::Freeze(kind) => kind,
             Trouble::StepWall(kind) => kind,
@@ -159,7 +166,10 @@ impl fmt::Display for Who<'_> {
 type Draw = fn(&mut Dice, usize) -> Trouble;
 
 /// Every kind, and whether it makes sense for one member alone.
-const KINDS: [(Draw, bool); 32] = [
+const KINDS: [(Draw, bool); 35] = [
+    (handover::to_one, false),
+    (handover::to_one, false),
+    (misrouted::link, false),
     (crash::one, true),
     (crash::some, false),
     (power::one, true),
@@ -219,6 +229,17 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
     (strikes, traps)
 }
 
+/// The storm's last blow, at the leader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LastBlow {
+    #[default]
+    None,
+    /// It is dead for good.
+    Beheads,
+    /// It hears nobody for good, and everybody hears it.
+    Deafens,
+}
+
 /// Whom the run may cost: never more than a minority, or Raft promises nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doom {
@@ -226,6 +247,9 @@ pub struct Doom {
     pub damaged: Vec<Slot>,
     /// Dead for good when the storm ends.
     pub leaving: Vec<Slot>,
+    /// What happens to whoever leads when the storm ends.
+    #[serde(default)]
+    pub last_blow: LastBlow,
     /// Its disk may say that something is safe when it is not. Only in runs of its own: what such a disk loses it can
     /// take from everybody, so that little can be judged.
     pub liar: Option<Slot>,
@@ -235,7 +259,8 @@ impl Doom {
     /// Whether it leaves a majority, and these strikes keep to it. Err says why not.
     pub fn check(&self, members: usize, strikes: &[Strike]) -> Result<(), String> {
         let lost =
-            (0..members).filter(|slot| self.damaged.contains(slot) || self.leaving.contains(slot)).count();
+            (0..members).filter(|slot| self.damaged.contains(slot) || self.leaving.contains(slot)).count()
+                + usize::from(self.last_blow != LastBlow::None);
         if lost > members.saturating_sub(1) / 2 {
             return Err(format!("{lost} of {members} members are doomed"));
         }
@@ -262,7 +287,12 @@ impl fmt::Display for Doom {
             write!(f, "{between}{what} {}", Who(who))?;
             between = "; ";
         }
-        if between.is_empty() { f.write_str("nobody") } else { Ok(()) }
+        match self.last_blow {
+            LastBlow::None if between.is_empty() => f.write_str("nobody"),
+            LastBlow::None => Ok(()),
+            LastBlow::Beheads => write!(f, "{between}whoever leads in the end dies"),
+            LastBlow::Deafens => write!(f, "{between}whoever leads in the end hears nobody any more"),
+        }
     }
 }
 
@@ -280,7 +310,7 @@ pub fn draw_doom(
         return doom;
     }
     let lost = dice.between(1, minority as u64) as usize;
-    match dice.weighted(&[70, 10, 18, 2]) {
+    match dice.weighted(&[64, 10, 12, 2, 4, 4, 4]) {
         1 => {
             doom.damaged = dice.subset(members, lost);
             for &member in &doom.damaged {
@@ -314,10 +344,30 @@ pub fn draw_doom(
                 });
             }
         }
+        4 => doom.last_blow = LastBlow::Beheads,
+        5 => {
+            doom.last_blow = LastBlow::Beheads;
+            leave_behind(dice, members, storm_ns, election_ns, strikes);
+        }
+        6 => doom.last_blow = LastBlow::Deafens,
         _ => {}
     }
     strikes.sort_by_key(|strike| strike.at_ns);
     doom
+}
+
+/// In the end a member is cut off while the others elect leaders anew, twice: it is terms behind when the last one dies.
+fn leave_behind(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64, strikes: &mut Vec<Strike>) {
+    let member = dice.index(members);
+    let from = storm_ns.saturating_sub(election_ns * 9);
+    let trouble = partition::alone(member, members);
+    strikes.push(Strike { at_ns: from, lasting_ns: storm_ns - from + 1, trouble });
+    for back in [8, 4] {
+        let at_ns = storm_ns.saturating_sub(election_ns * back);
+        for other in (0..members).filter(|&other| other != member) {
+            strikes.push(Strike { at_ns, lasting_ns: 1_000_000, trouble: crash::of(other) });
+        }
+    }
 }
 
 /// Lets the strikes fall, one after the other.
@@ -338,8 +388,9 @@ pub async fn strike(cluster: Cluster, strikes: Vec<Strike>) {
     }
 }
 
-/// Nothing is wrong any more: every link, disk and process but of those who leave for good.
-pub fn heal(world: &mut World, leaving: &[Slot]) {
+/// Nothing is wrong any more: every link, disk and process but of those who leave for good. One who is deaf for good
+/// can be heard.
+pub fn heal(world: &mut World, leaving: &[Slot], deaf: Option<Slot>) {
     world.record(&Event::Story { line: "everything heals" });
     world.is_calm = true;
     world.heal_links();
@@ -354,6 +405,12 @@ pub fn heal(world: &mut World, leaving: &[Slot]) {
             world.bury(member);
         }
         world.start(member);
+    }
+    if let Some(deaf) = deaf {
+        world.forsake(deaf);
+        for other in (0..world.len()).filter(|&other| other != deaf) {
+            world.cut(other, deaf);
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 use std::{borrow::Borrow, collections::BTreeMap};
 
 /// In every thousand seeds: each kind of fault, by the name under which it is counted.
-pub const FAULTS: [&str; 88] = [
+pub const FAULTS: [&str; 95] = [
     "aimed: about to acknowledge",
     "aimed: about to answer a client",
+    "aimed: about to ask a quorum for reads",
+    "aimed: about to ask for a read index",
     "aimed: about to hear a confirmation",
     "aimed: about to replicate",
     "aimed: about to vote",
@@ -53,12 +55,16 @@ pub const FAULTS: [&str; 88] = [
     "full buffers",
     "full disk",
     "half-open peers",
+    "handover",
+    "last blow: dead leader",
+    "last blow: deaf leader",
     "latent sector error",
     "loss by a lying disk",
     "lying disk",
     "member: halted",
     "member: stopped in good order",
     "misdirected write",
+    "misrouted link",
     "net: buffer full",
     "net: half-open link",
     "net: link flapped",
@@ -67,6 +73,7 @@ pub const FAULTS: [&str; 88] = [
     "net: message held back",
     "net: message late",
     "net: message lost",
+    "net: message misdelivered",
     "net: message repeated",
     "net: message repeated late",
     "one-way cut",
