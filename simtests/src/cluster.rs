@@ -20,6 +20,13 @@ pub struct Settings {
     pub segment_bytes: u64,
     pub max_message_bytes: usize,
     pub max_inflight_messages: usize,
+    /// How often a watcher that asked for it hears how far the store is.
+    #[serde(with = "nanoseconds", rename = "watch_progress_ns")]
+    pub watch_progress: Span,
+    /// Replies that wait for a watcher that does not read.
+    pub watch_replies_max: usize,
+    /// A reply to a watcher that takes so many bytes is split.
+    pub watch_fragment_bytes: usize,
     /// Not written with the plan: the same plan is played with and without a planted bug.
     #[serde(skip)]
     pub plants: Plants,
@@ -43,14 +50,17 @@ impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight",
+            "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight, watchers hear of progress every {} ms, {} replies wait for them and those of {} bytes are split",
             self.members,
             self.heartbeat.as_millis(),
             self.election.as_millis(),
             if self.pre_vote { "on" } else { "off" },
             self.segment_bytes,
             self.max_message_bytes,
-            self.max_inflight_messages
+            self.max_inflight_messages,
+            self.watch_progress.as_millis(),
+            self.watch_replies_max,
+            self.watch_fragment_bytes
         )
     }
 }
@@ -85,6 +95,9 @@ impl Settings {
             segment_bytes: self.segment_bytes,
             max_message_bytes: self.max_message_bytes,
             max_inflight_messages: self.max_inflight_messages,
+            watch_progress_interval: self.watch_progress,
+            watch_replies_max: self.watch_replies_max,
+            watch_fragment_bytes: Some(self.watch_fragment_bytes),
             plants: self.plants,
             ..Config::new(named[slot].clone(), cluster_id, bootstrap)
         }

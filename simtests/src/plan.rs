@@ -46,6 +46,9 @@ impl Plan {
             segment_bytes: *dice.pick(&[2_000, 8_000, 64_000_000]),
             max_message_bytes: *dice.pick(&[300, 4_096, 512 * 1024]),
             max_inflight_messages: *dice.pick(&[2, 16, 512]),
+            watch_progress: *dice.pick(&[Span::millis(100), Span::millis(500), Span::secs(600)]),
+            watch_replies_max: *dice.pick(&[2, 16, 128]),
+            watch_fragment_bytes: *dice.pick(&[150, 1_000, 2_000_000]),
             plants,
         };
         // A fixed number of things happens per election timeout, so that slow clusters are not better tested.
@@ -80,7 +83,9 @@ impl Plan {
             ]),
             ..Knobs::default()
         };
-        let watchers = (0..[0, 1, 2, 4][dice.weighted(&[3, 3, 3, 1])]).map(|_| Wish::draw(dice)).collect();
+        let watchers = (0..[0, 1, 2, 4, 8][dice.weighted(&[2, 3, 3, 2, 1])])
+            .map(|_| Wish::draw(dice, storm_ns))
+            .collect();
         let dice = &mut Dice::new(seed, Concern::Clocks);
         let drift_max = *dice.pick(&[0, 100, 50_000]);
         let clocks = (0..members)
@@ -137,21 +142,7 @@ impl fmt::Display for Plan {
         writeln!(f, "clients   {} on {} keys: {}", self.clients, self.keys, self.mix)?;
         writeln!(f, "manners   {}", self.manners)?;
         for watcher in &self.watchers {
-            let (key, end) = (watcher.key.escape_ascii(), watcher.range_end.escape_ascii());
-            write!(f, "watcher   {key}")?;
-            if !watcher.range_end.is_empty() {
-                write!(f, " up to {end}")?;
-            }
-            for (set, text) in [
-                (watcher.no_puts, "without puts"),
-                (watcher.no_deletes, "without deletes"),
-                (watcher.prev_kv, "with the previous pair"),
-            ] {
-                if set {
-                    write!(f, ", {text}")?;
-                }
-            }
-            writeln!(f)?;
+            writeln!(f, "watcher   {watcher}")?;
         }
         writeln!(f, "storm     {} ms", self.storm_ns / 1_000_000)?;
         for strike in &self.strikes {
