@@ -227,6 +227,9 @@ impl Watcher {
                         continue;
                     }
                     watched.arrived(stage.now(), &reply);
+                    if let Some(what) = worth_counting(&reply) {
+                        stage.enter(|world| world.count(what));
+                    }
                     match watched.hear(&reply) {
                         Ok(true) => {}
                         // Cancelled: from here on a new stream is needed.
@@ -251,6 +254,19 @@ impl Watcher {
         let text = line.to_string();
         let client = self.number;
         self.cluster.stage().enter(|world| world.record(&Event::Client { client, line: &text }));
+    }
+}
+
+/// What of a reply shows that a run came to more than events.
+fn worth_counting(reply: &WatchResponse) -> Option<&'static str> {
+    if reply.canceled && reply.compact_revision > 0 {
+        Some("client: watch cancelled as compacted")
+    } else if reply.fragment {
+        Some("client: watch reply in pieces")
+    } else if reply.events.is_empty() && !reply.created && !reply.canceled {
+        Some("client: watch progress heard")
+    } else {
+        None
     }
 }
 

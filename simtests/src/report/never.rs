@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 /// By the names under which they are counted.
-pub const EXPECTED: [&str; 49] = [
+pub const EXPECTED: [&str; 52] = [
     "aimed: about to acknowledge",
     "aimed: about to answer a client",
     "aimed: about to replicate",
@@ -16,6 +16,9 @@ pub const EXPECTED: [&str; 49] = [
     "bad weather",
     "client: event heard",
     "client: lease renewed",
+    "client: watch cancelled as compacted",
+    "client: watch progress heard",
+    "client: watch reply in pieces",
     "crash",
     "disk: full",
     "disk: name lost",
