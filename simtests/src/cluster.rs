@@ -23,6 +23,8 @@ pub struct Settings {
     /// How often a watcher that asked for it hears how far the store is.
     #[serde(with = "nanoseconds", rename = "watch_progress_ns")]
     pub watch_progress: Span,
+    /// Changes looked at in one turn for watchers that lag.
+    pub watch_slice_changes: usize,
     /// Replies that wait for a watcher that does not read.
     pub watch_replies_max: usize,
     /// A reply to a watcher that takes so many bytes is split.
@@ -50,7 +52,7 @@ impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight, watchers hear of progress every {} ms, {} replies wait for them and those of {} bytes are split",
+            "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight, watchers hear of progress every {} ms, past changes are looked at by {}, {} replies wait for them and those of {} bytes are split",
             self.members,
             self.heartbeat.as_millis(),
             self.election.as_millis(),
@@ -59,6 +61,7 @@ impl fmt::Display for Settings {
             self.max_message_bytes,
             self.max_inflight_messages,
             self.watch_progress.as_millis(),
+            self.watch_slice_changes,
             self.watch_replies_max,
             self.watch_fragment_bytes
         )
@@ -96,6 +99,7 @@ impl Settings {
             max_message_bytes: self.max_message_bytes,
             max_inflight_messages: self.max_inflight_messages,
             watch_progress_interval: self.watch_progress,
+            watch_slice_changes: self.watch_slice_changes,
             watch_replies_max: self.watch_replies_max,
             watch_fragment_bytes: Some(self.watch_fragment_bytes),
             plants: self.plants,

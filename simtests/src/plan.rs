@@ -47,6 +47,7 @@ impl Plan {
             max_message_bytes: *dice.pick(&[300, 4_096, 512 * 1024]),
             max_inflight_messages: *dice.pick(&[2, 16, 512]),
             watch_progress: *dice.pick(&[Span::millis(100), Span::millis(500), Span::secs(600)]),
+            watch_slice_changes: *dice.pick(&[1, 20, 10_000]),
             watch_replies_max: *dice.pick(&[2, 16, 128]),
             watch_fragment_bytes: *dice.pick(&[150, 1_000, 2_000_000]),
             plants,
