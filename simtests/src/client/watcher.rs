@@ -93,7 +93,6 @@ impl Wish {
             fragment: self.fragment,
             progress_notify: self.progress_notify,
             watch_id,
-            ..WatchCreateRequest::default()
         }))
     }
 }
