@@ -46,6 +46,8 @@ pub struct Config {
     pub max_apply_bytes: usize,
     /// How often an idle watcher that asked for it is told how far the store is; at least 100 ms.
     pub watch_progress_interval: Span,
+    /// About so many changes are looked at in one turn for watchers that lag; at least 1.
+    pub watch_slice_changes: usize,
     /// Most event replies that wait for a client that does not read them.
     pub watch_replies_max: usize,
     /// A watch reply that takes so many bytes is split for watchers that asked for it; by default the largest request
@@ -73,6 +75,7 @@ impl Config {
             max_uncommitted_bytes: 1 << 30,
             max_apply_bytes: 16 << 20,
             watch_progress_interval: Span::secs(600),
+            watch_slice_changes: 10_000,
             watch_replies_max: 128,
             watch_fragment_bytes: None,
             plants: Plants::NONE,

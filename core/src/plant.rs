@@ -86,7 +86,7 @@ plants! {
     FsyncErrorRetry = "fsync_error_retry",
     /// C42: a member whose log ends before its own commit index votes and acknowledges as before.
     LostTailStillVotes = "lost_tail_still_votes",
-    /// C43: a damaged record in the middle of the log is read as valid.
+    /// C43: a record of the log that does not match its checksum is read as valid.
     CrcNotChained = "crc_not_chained",
     /// C45: a compaction drops the tombstone whose revision is the compaction's own.
     TombstoneAtCompactRev = "tombstone_at_compact_rev",

@@ -79,7 +79,7 @@ async fn begin<R: Runtime>(
     file.sync().await?;
     drop(file);
     disk.rename(&draft, &name).await?;
-    if !plants.has(Plant::RenameNoDirsync) {
+    if write.segment.seq == 0 || !plants.has(Plant::RenameNoDirsync) {
         disk.sync_dir(FOLDER).await?;
     }
     if write.segment.seq == 0 {

@@ -90,6 +90,7 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
     let hub_config = HubConfig {
         progress_interval: config.watch_progress_interval,
         election_timeout: config.election_timeout,
+        slice_changes_max: config.watch_slice_changes,
         plants: config.plants,
     };
     let replies_max = config.watch_replies_max;

@@ -14,6 +14,8 @@ pub struct Link {
     pub repeat_permille: u64,
     /// Messages do not overtake each other, as on one TCP connection.
     pub in_order: bool,
+    /// Cut for good: no mending helps.
+    pub severed: bool,
     /// What arrives at its end arrives here too, by mistake.
     pub stray: Option<usize>,
     /// No message arrives before the one sent before it, if `in_order`.
@@ -143,6 +145,7 @@ impl Links {
             loss_permille: fine.loss_permille,
             repeat_permille: fine.repeat_permille,
             in_order: fine.in_order,
+            severed: false,
             stray: None,
             last_arrival: 0,
             clogs: 0,
@@ -164,7 +167,8 @@ impl Links {
     }
 
     pub fn is_cut(&self, from: usize, to: usize) -> bool {
-        self.of(from, to).cuts > 0
+        let link = self.of(from, to);
+        link.cuts > 0 || link.severed
     }
 
     pub fn cut(&mut self, from: usize, to: usize) {
@@ -208,7 +212,7 @@ impl Links {
     pub fn send(&mut self, now: u64, from: usize, to: usize, may_repeat: bool, dice: &mut Dice) -> Arrivals {
         let link = self.of_mut(from, to);
         let mut arrivals = [None, None];
-        if link.cuts > 0 || dice.permille(link.loss_permille) {
+        if link.cuts > 0 || link.severed || dice.permille(link.loss_permille) {
             return arrivals;
         }
         let copies = 1 + usize::from(dice.permille(link.repeat_permille) && may_repeat);

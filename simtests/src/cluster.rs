@@ -24,6 +24,15 @@ pub struct Settings {
     pub max_apply_bytes: usize,
     /// Bytes of entries that may wait for a quorum.
     pub max_uncommitted_bytes: u64,
+    /// How often a watcher that asked for it hears how far the store is.
+    #[serde(with = "nanoseconds", rename = "watch_progress_ns")]
+    pub watch_progress: Span,
+    /// Changes looked at in one turn for watchers that lag.
+    pub watch_slice_changes: usize,
+    /// Replies that wait for a watcher that does not read.
+    pub watch_replies_max: usize,
+    /// A reply to a watcher that takes so many bytes is split.
+    pub watch_fragment_bytes: usize,
     /// Not written with the plan: the same plan is played with and without a planted bug.
     #[serde(skip)]
     pub plants: Plants,
@@ -48,7 +57,8 @@ impl fmt::Display for Settings {
         write!(
             f,
             "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight, \
-             {} bytes applied at once, {} may wait for a quorum",
+             {} bytes applied at once, {} may wait for a quorum, watchers hear of progress every {} ms, past changes are \
+             looked at by {}, {} replies wait for them and those of {} bytes are split",
             self.members,
             self.heartbeat.as_millis(),
             self.election.as_millis(),
@@ -57,7 +67,11 @@ impl fmt::Display for Settings {
             self.max_message_bytes,
             self.max_inflight_messages,
             self.max_apply_bytes,
-            self.max_uncommitted_bytes
+            self.max_uncommitted_bytes,
+            self.watch_progress.as_millis(),
+            self.watch_slice_changes,
+            self.watch_replies_max,
+            self.watch_fragment_bytes
         )
     }
 }
@@ -94,6 +108,10 @@ impl Settings {
             max_inflight_messages: self.max_inflight_messages,
             max_apply_bytes: self.max_apply_bytes,
             max_uncommitted_bytes: self.max_uncommitted_bytes,
+            watch_progress_interval: self.watch_progress,
+            watch_slice_changes: self.watch_slice_changes,
+            watch_replies_max: self.watch_replies_max,
+            watch_fragment_bytes: Some(self.watch_fragment_bytes),
             plants: self.plants,
             ..Config::new(named[slot].clone(), cluster_id, bootstrap)
         }

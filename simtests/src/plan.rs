@@ -53,6 +53,10 @@ impl Plan {
             max_apply_bytes: *dice.pick(&[100, 2_000, 16 << 20]),
             // No less than the largest request: it would never be taken.
             max_uncommitted_bytes: *dice.pick(&[20_000, 100_000, 1 << 30]),
+            watch_progress: *dice.pick(&[Span::millis(100), Span::millis(500), Span::secs(600)]),
+            watch_slice_changes: *dice.pick(&[1, 20, 10_000]),
+            watch_replies_max: *dice.pick(&[2, 16, 128]),
+            watch_fragment_bytes: *dice.pick(&[150, 1_000, 2_000_000]),
             plants,
         };
         // A fixed number of things happens per election timeout, so that slow clusters are not better tested.
@@ -89,7 +93,9 @@ impl Plan {
             ]),
             ..Knobs::default()
         };
-        let watchers = (0..[0, 1, 2, 4][dice.weighted(&[3, 3, 3, 1])]).map(|_| Wish::draw(dice)).collect();
+        let watchers = (0..[0, 1, 2, 4, 8][dice.weighted(&[2, 3, 3, 2, 1])])
+            .map(|_| Wish::draw(dice, storm_ns))
+            .collect();
         let dice = &mut Dice::new(seed, Concern::Clocks);
         let drift_max = *dice.pick(&[0, 100, 50_000]);
         let clocks = (0..members)
@@ -171,21 +177,7 @@ impl fmt::Display for Plan {
         writeln!(f, "clients   {} on {} keys: {}", self.clients, self.keys, self.mix)?;
         writeln!(f, "manners   {}", self.manners)?;
         for watcher in &self.watchers {
-            let (key, end) = (watcher.key.escape_ascii(), watcher.range_end.escape_ascii());
-            write!(f, "watcher   {key}")?;
-            if !watcher.range_end.is_empty() {
-                write!(f, " up to {end}")?;
-            }
-            for (set, text) in [
-                (watcher.no_puts, "without puts"),
-                (watcher.no_deletes, "without deletes"),
-                (watcher.prev_kv, "with the previous pair"),
-            ] {
-                if set {
-                    write!(f, ", {text}")?;
-                }
-            }
-            writeln!(f, "; {}", watcher.reading)?;
+            writeln!(f, "watcher   {watcher}")?;
         }
         writeln!(f, "storm     {} ms", self.storm_ns / 1_000_000)?;
         writeln!(f, "doomed    {}", self.doom)?;

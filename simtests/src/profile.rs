@@ -90,7 +90,7 @@ impl Profile {
             }
             Profile::Watch => {
                 while plan.watchers.len() < 4 {
-                    plan.watchers.push(Wish::draw(dice));
+                    plan.watchers.push(Wish::draw(dice, plan.storm_ns));
                 }
                 plan.mix.delete = plan.mix.delete.max(10);
                 plan.mix.delete_range = plan.mix.delete_range.max(3);

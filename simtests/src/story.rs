@@ -22,7 +22,7 @@ use detcd_runtime_sim::{
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -278,12 +278,14 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     }
     let watched: Vec<Watched> = plan.watchers.into_iter().map(Watched::new).collect();
     let silenced = Arc::new(AtomicBool::new(false));
-    for (i, watched) in watched.iter().enumerate() {
-        let dice = Dice::split(seed, Concern::Workload, 2_000 + i as u64);
-        if draft.is_some() {
-            watched.keep_streams();
-        }
-        let watcher = Watcher { number: 100 + i, cluster: cluster.clone(), dice, watched: watched.clone() };
+    if draft.is_some() {
+        watched.iter().for_each(Watched::keep_streams);
+    }
+    let mut number = 100;
+    for watched in watched.chunk_by(|_, next| next.wish().joins) {
+        let dice = Dice::split(seed, Concern::Workload, 1_900 + number as u64);
+        let watcher = Watcher { number, cluster: cluster.clone(), dice, watched: watched.to_vec() };
+        number += watched.len();
         let silenced = silenced.clone();
         stage.spawn(watcher.work(move || silenced.load(Ordering::Relaxed)));
     }
@@ -304,7 +306,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         };
         verdict = close(&cluster, &recorder, &chronicle, closing).await;
         if verdict == Verdict::Clean {
-            verdict = hear_out(&cluster, &chronicle, &watched).await;
+            verdict = hear_out(&cluster, &chronicle, &recorder, &watched).await;
         }
     }
     stopped.store(true, Ordering::Relaxed);
@@ -457,16 +459,27 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
 }
 
 /// Every watcher hears the rest soon, and what it heard is what was made.
-async fn hear_out(cluster: &Cluster, chronicle: &Chronicle, watched: &[Watched]) -> Verdict {
+async fn hear_out(
+    cluster: &Cluster,
+    chronicle: &Chronicle,
+    recorder: &Recorder,
+    watched: &[Watched],
+) -> Verdict {
     let fail = |text: String| Verdict::Fail { judge: "watch".into(), text };
     let stage = cluster.stage();
     let Some(edition) = cluster.living().first().and_then(|&slot| cluster.edition(slot)) else {
         return Verdict::Clean;
     };
-    let (revision, compacted) = {
-        let keyspace = &edition.view.keyspace;
-        (keyspace.revision(), keyspace.compact_revision() > 0)
-    };
+    let revision = edition.view.keyspace.revision();
+    let bounds: BTreeSet<i64> = recorder
+        .snapshot()
+        .ops()
+        .iter()
+        .filter_map(|op| match op.request {
+            Request::Compact { revision } => Some(revision),
+            _ => None,
+        })
+        .collect();
     let records = chronicle.records();
     let deadline = stage.now() + 3_000_000_000;
     for (i, watched) in watched.iter().enumerate() {
@@ -481,7 +494,7 @@ async fn hear_out(cluster: &Cluster, chronicle: &Chronicle, watched: &[Watched])
             stage.nap(20_000_000).await;
         }
         stage.enter(|world| world.count_many("client: event heard", watched.events()));
-        if let Err(text) = watched.judge(&records, compacted) {
+        if let Err(text) = watched.judge(&records, &bounds) {
             return fail(format!("watcher {}: {text}", 100 + i));
         }
     }

@@ -18,12 +18,15 @@ use detcd_runtime_sim::{
 use detcd_simtests::{
     client::{
         Recorder,
-        watcher::{Reading, Wish},
+        watcher::{Start, Wish},
     },
     invariants::{Durability, OneLeaderPerTerm},
     judge::{Chronicle, Leases, Watched},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What the rules report about a made-up course of events in a cluster of three.
 fn reported(causes: bool, course: impl FnOnce(&mut World) + Send + 'static) -> Vec<String> {
@@ -277,14 +280,7 @@ fn made(store: &Store) -> BTreeMap<i64, Vec<Record>> {
 }
 
 fn wish() -> Wish {
-    Wish {
-        key: b"k".to_vec(),
-        range_end: b"l".to_vec(),
-        no_puts: false,
-        no_deletes: false,
-        prev_kv: true,
-        reading: Reading::AtOnce,
-    }
+    Wish { key: b"k".to_vec(), range_end: b"l".to_vec(), prev_kv: true, ..Wish::default() }
 }
 
 fn reply(revision: i64, events: Vec<mvccpb::Event>) -> WatchResponse {
@@ -328,12 +324,12 @@ fn a_watch_that_heard_everything_is_left_in_peace() {
         assert_eq!(all.hear(&reply(revision, events(&store, revision))), Ok(true));
     }
     assert!(all.has_reached(5, &made(&store)));
-    assert_eq!(all.judge(&made(&store), false), Ok(()));
+    assert_eq!(all.judge(&made(&store), &BTreeSet::new()), Ok(()));
     assert_eq!(all.events(), 4);
     // From the middle on, and with a promise instead of the last event's reply.
     let half = watched(4);
     assert_eq!(half.hear(&reply(4, events(&store, 4))), Ok(true));
-    assert_eq!(half.judge(&made(&store), false), Ok(()));
+    assert_eq!(half.judge(&made(&store), &BTreeSet::new()), Ok(()));
 }
 
 #[test]
@@ -342,11 +338,11 @@ fn a_watch_that_missed_repeated_or_invented_something_is_seen() {
     let missed = watched(2);
     missed.hear(&reply(2, events(&store, 2))).unwrap();
     missed.hear(&reply(4, events(&store, 4))).unwrap();
-    assert!(missed.judge(&made(&store), false).unwrap_err().contains("revision 3"));
+    assert!(missed.judge(&made(&store), &BTreeSet::new()).unwrap_err().contains("revision 3"));
 
     let promised = watched(2);
     promised.hear(&reply(5, vec![])).unwrap();
-    assert!(promised.judge(&made(&store), false).unwrap_err().contains("revision 2"));
+    assert!(promised.judge(&made(&store), &BTreeSet::new()).unwrap_err().contains("revision 2"));
 
     let repeated = watched(2);
     repeated.hear(&reply(2, events(&store, 2))).unwrap();
@@ -359,15 +355,19 @@ fn a_watch_that_missed_repeated_or_invented_something_is_seen() {
     let mut event = events(&store, 2);
     event[0].kv.as_mut().unwrap().value = bytes::Bytes::from_static(b"z");
     invented.hear(&reply(2, event)).unwrap();
-    assert!(invented.judge(&made(&store), false).is_err());
+    assert!(invented.judge(&made(&store), &BTreeSet::new()).is_err());
 
     let wrong_past = watched(2);
     wrong_past.hear(&reply(2, events(&store, 2))).unwrap();
     let mut event = events(&store, 3);
     event[0].prev_kv = None;
     wrong_past.hear(&reply(3, event)).unwrap();
-    assert!(wrong_past.judge(&made(&store), false).unwrap_err().contains("previous pair"));
-    assert_eq!(wrong_past.judge(&made(&store), true), Ok(()), "a compaction may have taken it");
+    assert!(wrong_past.judge(&made(&store), &BTreeSet::new()).unwrap_err().contains("previous pair"));
+    assert_eq!(
+        wrong_past.judge(&made(&store), &BTreeSet::from([2])),
+        Ok(()),
+        "a compaction may have taken it"
+    );
 }
 
 #[test]
@@ -375,4 +375,101 @@ fn a_watch_is_cancelled_by_a_compaction_that_passed_it_and_by_no_other() {
     let cancel = |compact_revision| WatchResponse { canceled: true, compact_revision, ..reply(0, vec![]) };
     assert_eq!(watched(4).hear(&cancel(6)), Ok(false));
     assert!(watched(4).hear(&cancel(4)).is_err());
+}
+
+#[test]
+fn nothing_comes_behind_a_promise_that_it_was_all() {
+    let store = watched_store();
+    let late = watched(2);
+    assert_eq!(late.hear(&reply(3, vec![])), Ok(true));
+    assert!(late.hear(&reply(3, events(&store, 3))).unwrap_err().contains("revision 3"));
+    let in_time = watched(2);
+    assert_eq!(in_time.hear(&reply(3, vec![])), Ok(true));
+    assert_eq!(in_time.hear(&reply(4, events(&store, 4))), Ok(true));
+}
+
+#[test]
+fn a_watch_begins_where_it_was_told_to() {
+    let store = watched_store();
+    let from = |start| {
+        let watched = Watched::new(Wish { start, ..wish() });
+        let begin = watched.opened(0, 0, 3, -1);
+        watched.hear(&WatchResponse { created: true, ..reply(3, vec![]) }).unwrap();
+        (begin, watched)
+    };
+    let (begin, future) = from(Start::Future(2));
+    assert_eq!(begin, 5);
+    assert!(future.hear(&reply(4, events(&store, 4))).is_err());
+    assert_eq!(from(Start::Future(2)).1.hear(&reply(5, events(&store, 5))), Ok(true));
+
+    let (begin, past) = from(Start::Past(1));
+    assert_eq!(begin, 2);
+    past.hear(&reply(3, events(&store, 3))).unwrap();
+    assert!(past.judge(&made(&store), &BTreeSet::new()).unwrap_err().contains("revision 2"));
+}
+
+#[test]
+fn a_revision_comes_in_pieces_only_if_they_are_marked() {
+    let mut store = Store::new(Plants::NONE);
+    let mut write = store.begin();
+    write.put(b"k0", b"a", 0);
+    write.put(b"k1", b"a", 0);
+    write.finish();
+    let play = |fragment, marks: [bool; 2]| {
+        let watched = Watched::new(Wish { fragment, ..wish() });
+        watched.hear(&WatchResponse { created: true, ..reply(1, vec![]) }).unwrap();
+        for (event, mark) in events(&store, 2).into_iter().zip(marks) {
+            watched.hear(&WatchResponse { fragment: mark, ..reply(2, vec![event]) })?;
+        }
+        Ok::<_, String>(watched)
+    };
+    let whole = play(true, [true, false]).unwrap();
+    assert_eq!(whole.judge(&made(&store), &BTreeSet::new()), Ok(()));
+    assert!(play(true, [false, false]).is_err());
+    assert!(play(false, [true, false]).is_err(), "nobody asked for pieces");
+    let torn = play(true, [true, true]).unwrap();
+    assert!(torn.hear(&reply(2, vec![])).is_err(), "the last piece is missing");
+    // A stream that ends between two pieces is no fault: the next one begins with the whole revision.
+    let again = play(true, [true, true]).unwrap();
+    assert_eq!(again.opened(0, 0, 2, -1), 2);
+    again.hear(&reply(2, events(&store, 2))).unwrap();
+    assert_eq!(again.judge(&made(&store), &BTreeSet::new()), Ok(()));
+}
+
+#[test]
+fn a_watch_from_what_was_compacted_hears_that_and_nothing_else() {
+    let store = watched_store();
+    let opened = |compacted| {
+        let watched = Watched::new(Wish { start: Start::Past(3), ..wish() });
+        assert_eq!(watched.opened(0, 0, 5, compacted), 2);
+        watched.hear(&WatchResponse { created: true, ..reply(5, vec![]) }).unwrap();
+        watched
+    };
+    let cancel = WatchResponse { canceled: true, compact_revision: 4, ..reply(0, vec![]) };
+    assert_eq!(opened(4).hear(&cancel), Ok(false));
+    assert!(opened(4).hear(&reply(5, events(&store, 4))).unwrap_err().contains("not cancelled"));
+    assert!(opened(4).hear(&reply(5, vec![])).is_err());
+    assert_eq!(opened(2).hear(&reply(5, events(&store, 2))), Ok(true));
+}
+
+#[test]
+fn a_compaction_leaves_the_last_change_of_a_key_at_its_revision() {
+    let mut store = Store::new(Plants::NONE);
+    let mut write = store.begin();
+    write.put(b"k0", b"a", 0);
+    write.delete(b"k0");
+    write.finish();
+    let heard = |events| {
+        let watched = watched(2);
+        watched.hear(&reply(2, events)).unwrap();
+        watched
+    };
+    let both = events(&store, 2);
+    let bounds = BTreeSet::from([2]);
+    assert_eq!(heard(both.clone()).judge(&made(&store), &bounds), Ok(()));
+    assert_eq!(heard(both[1..].to_vec()).judge(&made(&store), &bounds), Ok(()));
+    assert!(heard(both[1..].to_vec()).judge(&made(&store), &BTreeSet::from([3])).is_err());
+    assert!(heard(both[..1].to_vec()).judge(&made(&store), &bounds).is_err(), "the tombstone stays");
+    assert!(heard(vec![]).has_reached(2, &made(&store)));
+    assert!(heard(vec![]).judge(&made(&store), &bounds).is_err());
 }

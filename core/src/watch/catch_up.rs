@@ -1,16 +1,14 @@
 //! Serves a lagging watcher from the past, a bounded slice at a time.
 use super::{
-    hub::event,
+    hub::{HubConfig, event},
     watcher::{Place, Watcher},
 };
-use crate::{Plant, Plants, View};
+use crate::{Plant, View};
 use alloc::vec::Vec;
 use detcd_proto::{etcdserverpb::WatchResponse, mvccpb::Event};
 
 /// Most revisions in one reply. Source: contract-semantics 0.
 const REVISIONS_MAX: usize = 1000;
-/// Most changes looked at in one slice, whether they concern the watcher or not.
-pub const CHANGES_MAX: usize = 10_000;
 
 /// What one slice brought.
 pub enum Slice {
@@ -21,16 +19,16 @@ pub enum Slice {
 }
 
 /// Collects what `watcher` has yet to see from `next` on. Revisions are never split.
-pub fn slice(view: &View, watcher: &Watcher, next: i64, plants: Plants) -> Slice {
+pub fn slice(view: &View, watcher: &Watcher, next: i64, config: &HubConfig) -> Slice {
     let keyspace = &view.keyspace;
-    if next < keyspace.compact_revision() && !plants.has(Plant::SlowWatcherSkipsCompacted) {
+    if next < keyspace.compact_revision() && !config.plants.has(Plant::SlowWatcherSkipsCompacted) {
         return Slice::Compacted;
     }
     let mut events = Vec::new();
     let (mut revisions, mut last, mut cost) = (0, 0, 0);
     for record in keyspace.changes(next) {
         let revision = record.mod_revision();
-        if revision != last && (revisions == REVISIONS_MAX || cost >= CHANGES_MAX) {
+        if revision != last && (revisions == REVISIONS_MAX || cost >= config.slice_changes_max) {
             return Slice::Events { events, then: Place::Lagging { next: revision }, cost };
         }
         cost += 1;

@@ -65,6 +65,9 @@ pub struct HubConfig {
     /// How often an idle watcher that asked for it is told how far the store is.
     pub progress_interval: Span,
     pub election_timeout: Span,
+    /// Most changes looked at in one turn for watchers that lag, whether they concern them or not; the last revision is
+    /// finished.
+    pub slice_changes_max: usize,
     pub plants: Plants,
 }
 
@@ -232,7 +235,7 @@ impl Hub {
         let mut cost = 0;
         for _ in 0..SLICES_PER_TURN.min(self.lagging.len()) {
             // Whoever shares the thread waits for the turn to end.
-            if cost >= catch_up::CHANGES_MAX {
+            if cost >= self.config.slice_changes_max {
                 return;
             }
             let behind = self.served.map_or(Unbounded, Excluded);
@@ -250,7 +253,7 @@ impl Hub {
         let Place::Lagging { next } = watcher.place else {
             unreachable!("only lagging watchers are in the list of those who lag");
         };
-        match catch_up::slice(&self.view, watcher, next, self.config.plants) {
+        match catch_up::slice(&self.view, watcher, next, &self.config) {
             Slice::Compacted => {
                 watcher.place = Place::Compacted;
                 self.lagging.remove(&id);

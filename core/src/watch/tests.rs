@@ -96,13 +96,17 @@ fn view(store: &Store) -> View {
 
 impl World {
     fn new() -> World {
-        World::planted(Plants::NONE)
+        World::with(Plants::NONE, 10_000)
     }
 
-    fn planted(plants: Plants) -> World {
+    fn with(plants: Plants, slice_changes_max: usize) -> World {
         let store = Store::new(plants);
-        let config =
-            HubConfig { progress_interval: Span::secs(600), election_timeout: Span::secs(1), plants };
+        let config = HubConfig {
+            progress_interval: Span::secs(600),
+            election_timeout: Span::secs(1),
+            slice_changes_max,
+            plants,
+        };
         let hub = Hub::new(view(&store), config, Rng::from_seed(1), Moment(0));
         let mut world = World {
             store,
@@ -414,6 +418,19 @@ fn a_long_past_comes_in_replies_of_a_thousand_revisions() {
 }
 
 #[test]
+fn a_slice_of_the_past_ends_behind_a_whole_revision() {
+    let mut world = World::with(Plants::NONE, 1);
+    for value in ["1", "2"] {
+        world.write(&[("a", Some(value)), ("b", Some(value))]);
+    }
+    world.watch(A, "a", "c", 2);
+    while world.wake.is_some_and(|wake| wake <= world.now) {
+        world.turn([]);
+    }
+    assert_eq!(world.told()[1..], ["1 #0 @3 put a=1@2 put b=1@2", "1 #0 @3 put a=2@3 put b=2@3"]);
+}
+
+#[test]
 fn a_large_reply_is_split_and_only_the_last_piece_says_that_it_is_the_last() {
     let mut response = WatchResponse { watch_id: 7, ..WatchResponse::default() };
     for size in [10, 500, 10, 10, 2000, 10] {
@@ -544,7 +561,7 @@ mod planted {
     /// What a client is told with the bug and without it.
     fn both(plant: Plant, play: impl Fn(&mut World)) -> [Vec<String>; 2] {
         [Plants::only(plant), Plants::NONE].map(|plants| {
-            let mut world = World::planted(plants);
+            let mut world = World::with(plants, 10_000);
             play(&mut world);
             world.told()
         })

@@ -12,8 +12,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What a watcher wants to hear of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a watcher begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    #[default]
+    Now,
+    /// So many revisions back, which compaction may have passed, though not before the first.
+    Past(i64),
+    /// So many revisions to come.
+    Future(i64),
+}
+
+/// What a watcher wants to hear of, and how it listens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     pub key: Vec<u8>,
     pub range_end: Vec<u8>,
@@ -22,6 +33,15 @@ pub struct Wish {
     pub prev_kv: bool,
     #[serde(default)]
     pub reading: Reading,
+    pub start: Start,
+    /// When it begins, in nanoseconds.
+    pub after_ns: u64,
+    /// Large replies may come in pieces.
+    pub fragment: bool,
+    /// It is told now and then how far the store is.
+    pub progress_notify: bool,
+    /// On the stream of the watcher before it.
+    pub joins: bool,
 }
 
 /// How a watcher takes what it is sent. One that reads slowly fills its stream, and the member must neither wait for it
@@ -77,7 +97,7 @@ impl fmt::Display for Reading {
 }
 
 impl Wish {
-    pub fn draw(dice: &mut Dice) -> Wish {
+    pub fn draw(dice: &mut Dice, storm_ns: u64) -> Wish {
         let narrow = dice.permille(200);
         Wish {
             key: if narrow { b"k0".to_vec() } else { b"k".to_vec() },
@@ -86,6 +106,15 @@ impl Wish {
             no_deletes: dice.permille(100),
             prev_kv: dice.coin(),
             reading: Reading::draw(dice),
+            start: match dice.weighted(&[5, 3, 2]) {
+                0 => Start::Now,
+                1 => Start::Past(*dice.pick(&[1, 10, 100, i64::MAX])),
+                _ => Start::Future(dice.between(1, 50) as i64),
+            },
+            after_ns: if dice.coin() { dice.below(storm_ns) } else { 0 },
+            fragment: dice.coin(),
+            progress_notify: dice.coin(),
+            joins: dice.permille(300),
         }
     }
 
@@ -99,7 +128,7 @@ impl Wish {
         inside && !(if is_delete { self.no_deletes } else { self.no_puts })
     }
 
-    fn create(&self, start_revision: i64) -> WatchRequest {
+    fn create(&self, watch_id: i64, start_revision: i64) -> WatchRequest {
         let mut filters = Vec::new();
         if self.no_puts {
             filters.push(FilterType::Noput.into());
@@ -113,7 +142,9 @@ impl Wish {
             start_revision,
             filters,
             prev_kv: self.prev_kv,
-            ..WatchCreateRequest::default()
+            fragment: self.fragment,
+            progress_notify: self.progress_notify,
+            watch_id,
         }))
     }
 }
@@ -122,21 +153,56 @@ fn request(union: RequestUnion) -> WatchRequest {
     WatchRequest { request_union: Some(union) }
 }
 
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.key.escape_ascii())?;
+        if !self.range_end.is_empty() {
+            write!(f, " up to {}", self.range_end.escape_ascii())?;
+        }
+        match self.start {
+            Start::Now => {}
+            Start::Past(i64::MAX) => write!(f, ", from the first revision on")?,
+            Start::Past(back) => write!(f, ", from {back} revisions back")?,
+            Start::Future(ahead) => write!(f, ", from {ahead} revisions ahead")?,
+        }
+        if self.after_ns > 0 {
+            write!(f, ", begun after {} ms", self.after_ns / 1_000_000)?;
+        }
+        for (set, text) in [
+            (self.no_puts, "without puts"),
+            (self.no_deletes, "without deletes"),
+            (self.prev_kv, "with the previous pair"),
+            (self.fragment, "in pieces"),
+            (self.progress_notify, "with notices of progress"),
+            (self.joins, "on the stream before"),
+        ] {
+            if set {
+                write!(f, ", {text}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The client's end of one stream: replies in the order in which they were sent, each after its way.
 type Line = Arc<Mutex<VecDeque<WatchResponse>>>;
 
 const REST_PIECE_NS: u64 = 50_000_000;
 
+/// One client with one stream at a time, and the watchers on it.
 pub struct Watcher {
+    /// Of the first watcher; the others follow.
     pub number: usize,
     pub cluster: Cluster,
     pub dice: Dice,
-    pub watched: Watched,
+    pub watched: Vec<Watched>,
 }
 
 impl Watcher {
     /// Watches until told to stop.
     pub async fn work(mut self, stopped: impl Fn() -> bool) {
+        let after = self.watched.iter().map(|watched| watched.wish().after_ns).max().unwrap_or(0);
+        self.cluster.stage().nap(after).await;
         while !stopped() {
             let member = self.dice.index(self.cluster.len());
             if self.cluster.living().contains(&member) {
@@ -152,13 +218,16 @@ impl Watcher {
         let stage = self.cluster.stage().clone();
         let Some((node, life)) = self.cluster.node(member) else { return };
         let Ok((requests, mut replies)) = node.watch(false) else { return };
+        let keyspace = node.latest().view.keyspace.clone();
         drop(node);
         let line = Line::default();
         let (ended, mut end) = answer();
-        let start = self.watched.next_revision();
-        self.note(format_args!("watch m{} from {start}", member + 1));
-        self.watched.opened(stage.now(), member);
-        let create = self.watched.wish().create(start);
+        let mut creates = Vec::new();
+        for (id, watched) in (1..).zip(&self.watched) {
+            let start = watched.opened(stage.now(), member, keyspace.revision(), keyspace.compact_revision());
+            self.note(format_args!("watch m{} from {start}", member + 1));
+            creates.push(watched.wish().create(id, start));
+        }
         let asks_progress = self.dice.permille(300);
         let (sent, home) = (line.clone(), stage.clone());
         let way = Latency::new(50, 300, 10, 10_000);
@@ -167,14 +236,17 @@ impl Watcher {
         let asking = stage.clone();
         let pause = self.dice.between(5_000_000, 100_000_000);
         stage.spawn_on(member, "watch-ask", async move {
-            let mut sent = requests.send(create).await;
+            let mut sent = Ok(());
+            for create in creates {
+                sent = requests.send(create).await;
+            }
             while sent.is_ok() && asks_progress {
                 asking.nap(pause).await;
                 let progress = request(RequestUnion::ProgressRequest(WatchProgressRequest {}));
                 sent = requests.send(progress).await;
             }
         });
-        let reading = self.watched.wish().reading;
+        let reading = self.watched.first().map_or(Reading::AtOnce, |watched| watched.wish().reading);
         let started = stage.spawn_on(member, "watch", async move {
             let (mut last_arrival, mut taken) = (0, 0);
             while let Ok(reply) = replies.next().await {
@@ -211,17 +283,25 @@ impl Watcher {
                 let reply = line.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(reply) = reply else { break };
                 self.note(format_args!("< {}", ShortReply(&reply)));
-                self.watched.arrived(stage.now(), &reply);
-                stage.enter(|world| probes::reply_heard(&reply, world));
-                match self.watched.hear(&reply) {
-                    Ok(true) => {}
-                    // Cancelled: from here on a new stream is needed.
-                    Ok(false) => return,
-                    Err(text) => {
-                        stage.enter(|world| {
-                            world.trouble("watch", format!("watcher {}: {text}", self.number))
-                        });
-                        return;
+                for (id, watched) in (1..).zip(&self.watched) {
+                    // Progress that was asked for is told to all of them.
+                    if reply.watch_id != id && reply.watch_id != -1 {
+                        continue;
+                    }
+                    watched.arrived(stage.now(), &reply);
+                    stage.enter(|world| probes::reply_heard(&reply, world));
+                    if let Some(what) = worth_counting(&reply) {
+                        stage.enter(|world| world.count(what));
+                    }
+                    match watched.hear(&reply) {
+                        Ok(true) => {}
+                        // Cancelled: from here on a new stream is needed.
+                        Ok(false) => return,
+                        Err(text) => {
+                            let number = self.number + id as usize - 1;
+                            stage.enter(|world| world.trouble("watch", format!("watcher {number}: {text}")));
+                            return;
+                        }
                     }
                 }
             }
@@ -239,6 +319,19 @@ impl Watcher {
         let text = line.to_string();
         let client = self.number;
         self.cluster.stage().enter(|world| world.record(&Event::Client { client, line: &text }));
+    }
+}
+
+/// What of a reply shows that a run came to more than events.
+fn worth_counting(reply: &WatchResponse) -> Option<&'static str> {
+    if reply.canceled && reply.compact_revision > 0 {
+        Some("client: watch cancelled as compacted")
+    } else if reply.fragment {
+        Some("client: watch reply in pieces")
+    } else if reply.events.is_empty() && !reply.created && !reply.canceled {
+        Some("client: watch progress heard")
+    } else {
+        None
     }
 }
 

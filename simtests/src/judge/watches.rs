@@ -1,6 +1,6 @@
 //! Watches are ordered, unique, complete and atomic: what a watcher heard is, revision by revision, what was made.
 //! Source: contract-semantics 9.7.
-use crate::client::watcher::Wish;
+use crate::client::watcher::{Start, Wish};
 use detcd_core::store::Record;
 use detcd_proto::{
     etcdserverpb::WatchResponse,
@@ -8,7 +8,7 @@ use detcd_proto::{
 };
 use detcd_runtime_sim::Slot;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -32,6 +32,10 @@ pub struct Stream {
 struct Heard {
     /// The first revision that was not heard of yet; 0 before the first stream.
     next: i64,
+    /// The stream begins below this bound of a compaction, so it has nothing to tell but that.
+    lost_below: Option<i64>,
+    /// More pieces of one reply have to follow.
+    in_pieces: bool,
     /// Revisions that were heard in whole, from and up to, in order.
     spans: Vec<(i64, i64)>,
     events: BTreeMap<i64, Vec<mvccpb::Event>>,
@@ -53,14 +57,29 @@ impl Watched {
         self.with(|heard| heard.streams.take().unwrap_or_default())
     }
 
-    /// A stream begins.
-    pub fn opened(&self, at_ns: u64, member: Slot) {
+    /// A stream begins at a member that is at this revision and has compacted up to that bound. Where it begins; 0: now.
+    pub fn opened(&self, at_ns: u64, member: Slot, revision: i64, compacted: i64) -> i64 {
         self.with(|heard| {
+            if heard.next == 0 {
+                heard.next = match self.wish.start {
+                    Start::Now => 0,
+                    Start::Past(back) => revision.saturating_sub(back).max(1),
+                    Start::Future(ahead) => revision + ahead,
+                };
+                if heard.next > 0 {
+                    heard.spans.push((heard.next, heard.next - 1));
+                }
+            }
             let start_revision = heard.next;
+            heard.lost_below = (start_revision > 0 && start_revision < compacted).then_some(compacted);
+            // Pieces whose rest did not come will come again.
+            heard.in_pieces = false;
+            heard.events.split_off(&start_revision);
             if let Some(streams) = &mut heard.streams {
                 streams.push(Stream { at_ns, member, start_revision, replies: Vec::new() });
             }
-        });
+            start_revision
+        })
     }
 
     /// A reply on the stream that began last.
@@ -111,6 +130,19 @@ impl Watched {
                 }
                 return Ok(false);
             }
+            if let Some(bound) = heard.lost_below.filter(|_| !reply.created) {
+                return Err(format!(
+                    "it began at {}, everything below {bound} was compacted, and it was not cancelled",
+                    heard.next
+                ));
+            }
+            if heard.in_pieces && reply.events.is_empty() {
+                return Err("another reply came between two pieces of one".to_string());
+            }
+            if reply.fragment && !self.wish.fragment {
+                return Err("a reply came in pieces, and nobody had asked for that".to_string());
+            }
+            heard.in_pieces = reply.fragment;
             let mut last = heard.next - 1;
             for event in &reply.events {
                 let at = event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
@@ -146,8 +178,9 @@ impl Watched {
                 }))
     }
 
-    /// Compares what was heard with what was made. `compacted`: a compaction may have taken previous pairs away.
-    pub fn judge(&self, made: &BTreeMap<i64, Vec<Record>>, compacted: bool) -> Result<(), String> {
+    /// Compares what was heard with what was made. `bounds`: the compactions there may have been, which take previous
+    /// pairs away, and of several changes of one key at the bound itself all but the last.
+    pub fn judge(&self, made: &BTreeMap<i64, Vec<Record>>, bounds: &BTreeSet<i64>) -> Result<(), String> {
         self.with(|heard| {
             for &(from, upto) in &heard.spans {
                 for (&revision, records) in made.range(from..=upto.max(from)).filter(|&(&r, _)| r <= upto) {
@@ -157,8 +190,10 @@ impl Watched {
                         .iter()
                         .filter(|record| self.wish.wants(record.key(), record.is_tombstone()))
                         .collect();
-                    let same = events.len() == wanted.len()
-                        && events.iter().zip(&wanted).all(|(event, record)| is_event_of(event, record));
+                    let left: Vec<&Record> =
+                        wanted.iter().filter(|record| is_last_of_key(record, records)).copied().collect();
+                    let same = are_events_of(events, &wanted)
+                        || bounds.contains(&revision) && are_events_of(events, &left);
                     if !same {
                         return Err(format!(
                             "revision {revision} made {} wanted changes, and {} events were heard: {events:?}",
@@ -168,9 +203,18 @@ impl Watched {
                     }
                 }
             }
-            if self.wish.prev_kv { judge_previous(&heard.events, made, compacted) } else { Ok(()) }
+            if self.wish.prev_kv { judge_previous(&heard.events, made, !bounds.is_empty()) } else { Ok(()) }
         })
     }
+}
+
+fn is_last_of_key(record: &Record, records: &[Record]) -> bool {
+    !records.iter().any(|other| other.key() == record.key() && other.sub() > record.sub())
+}
+
+fn are_events_of(events: &[mvccpb::Event], records: &[&Record]) -> bool {
+    events.len() == records.len()
+        && events.iter().zip(records).all(|(event, record)| is_event_of(event, record))
 }
 
 fn is_event_of(event: &mvccpb::Event, record: &Record) -> bool {

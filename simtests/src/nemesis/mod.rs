@@ -409,7 +409,7 @@ pub fn heal(world: &mut World, leaving: &[Slot], deaf: Option<Slot>) {
     if let Some(deaf) = deaf {
         world.forsake(deaf);
         for other in (0..world.len()).filter(|&other| other != deaf) {
-            world.cut(other, deaf);
+            world.links.of_mut(other, deaf).severed = true;
         }
     }
 }

@@ -2,7 +2,7 @@
 use std::{borrow::Borrow, collections::BTreeMap};
 
 /// In every thousand seeds: each kind of fault, by the name under which it is counted.
-pub const FAULTS: [&str; 95] = [
+pub const FAULTS: [&str; 98] = [
     "aimed: about to acknowledge",
     "aimed: about to answer a client",
     "aimed: about to ask a quorum for reads",
@@ -25,6 +25,9 @@ pub const FAULTS: [&str; 95] = [
     "client: event heard",
     "client: lease renewed",
     "client: slow reader",
+    "client: watch cancelled as compacted",
+    "client: watch progress heard",
+    "client: watch reply in pieces",
     "client: went to another member",
     "client: with a clock of its own",
     "clock freezes",

@@ -23,6 +23,10 @@ pub struct Mix {
     /// A read of the past.
     pub old_get: u64,
     pub compact: u64,
+    /// Many changes in one revision.
+    pub batch: u64,
+    /// A put and a read of the past in one transaction, about where compaction has come to.
+    pub old_transaction: u64,
     pub lease: u64,
 }
 
@@ -39,6 +43,8 @@ impl fmt::Display for Mix {
             ("transfer", self.transfer),
             ("old get", self.old_get),
             ("compact", self.compact),
+            ("batch", self.batch),
+            ("old transaction", self.old_transaction),
             ("lease", self.lease),
         ];
         let mut between = "";
@@ -64,6 +70,8 @@ impl Mix {
             transfer: 0,
             old_get: 0,
             compact: 0,
+            batch: 0,
+            old_transaction: 0,
             lease: 0,
         }
     }
@@ -86,7 +94,9 @@ impl Mix {
             compare_and_put: weight(1, 30, 300),
             transfer: weight(1, 10, 500),
             old_get: weight(1, 6, 500),
-            compact: weight(1, 2, 700),
+            compact: weight(1, 4, 600),
+            batch: weight(1, 8, 600),
+            old_transaction: weight(1, 8, 600),
             lease: weight(1, 20, 700),
         }
     }
@@ -112,6 +122,10 @@ pub struct Workload {
     next_lease: i64,
     /// The newest revision this client has seen.
     revision: i64,
+    /// The revision of the last delete that it made, until it has compacted there.
+    deleted: i64,
+    /// Where it last compacted.
+    compacted: i64,
     /// The mod revision that each key had when this client last saw it.
     seen: Vec<i64>,
 }
@@ -127,6 +141,8 @@ impl Workload {
             leases: Vec::new(),
             next_lease: 0,
             revision: 0,
+            deleted: 0,
+            compacted: 0,
             seen: vec![0; keys as usize],
         }
     }
@@ -161,7 +177,9 @@ impl Workload {
             + mix.compare_and_put
             + mix.transfer
             + mix.old_get
-            + mix.compact;
+            + mix.compact
+            + mix.batch
+            + mix.old_transaction;
         match dice.weighted(&[others, mix.lease]) {
             0 => Step::Ask(self.next_request(dice)),
             _ => self.next_of_leases(dice),
@@ -203,6 +221,8 @@ impl Workload {
             mix.transfer,
             mix.old_get,
             mix.compact,
+            mix.batch,
+            mix.old_transaction,
         ]);
         let number = dice.below(self.keys);
         let key = Workload::key(number);
@@ -250,8 +270,46 @@ impl Workload {
                 let revision = (self.revision - back).max(0);
                 Request::Range(RangeRequest { revision, serializable: dice.coin(), ..Workload::all_keys() })
             }
-            _ => Request::Compact { revision: (self.revision - dice.between(1, 30) as i64).max(1) },
+            9 => {
+                let behind = (self.revision - dice.between(1, 30) as i64).max(1);
+                // What a compaction leaves at its own revision is a case of its own, above all for a delete.
+                let exact = self.deleted > 0 && dice.permille(700);
+                self.compacted = if exact { std::mem::take(&mut self.deleted) } else { behind };
+                Request::Compact { revision: self.compacted }
+            }
+            10 => self.batch(dice),
+            _ => {
+                let revision = (self.compacted - 2 + dice.below(4) as i64).max(1);
+                Request::Txn(TxnRequest {
+                    compares: Vec::new(),
+                    success: vec![
+                        Request::Range(RangeRequest {
+                            key: key.clone(),
+                            revision,
+                            ..RangeRequest::default()
+                        }),
+                        Request::put(key, self.value(dice)),
+                    ],
+                    failure: Vec::new(),
+                })
+            }
         }
+    }
+
+    /// Puts most keys, sometimes puts and deletes some of them.
+    fn batch(&mut self, dice: &mut Dice) -> Request {
+        let mut success = Vec::new();
+        for number in 0..self.keys {
+            if dice.permille(700) {
+                success.push(Request::put(Workload::key(number), self.value(dice)));
+            }
+        }
+        if dice.permille(300) {
+            // The rule that no key may be changed twice does not see an interval without an end.
+            let key = Workload::key(dice.below(self.keys));
+            success.push(Request::Delete(DeleteRequest { key, range_end: vec![0], prev_kv: dice.coin() }));
+        }
+        Request::Txn(TxnRequest { compares: Vec::new(), success, failure: Vec::new() })
     }
 
     /// The lease is gone.
@@ -274,6 +332,7 @@ impl Workload {
                     }
                 }
             }
+            Response::Delete(delete) if delete.deleted > 0 => self.deleted = delete.revision,
             Response::LeaseGrant { id, .. } => self.leases.push(*id),
             Response::Txn(txn) => txn.responses.iter().for_each(|response| self.saw(response)),
             _ => {}
