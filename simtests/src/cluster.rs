@@ -172,6 +172,11 @@ impl Cluster {
         self.settings.members
     }
 
+    /// The members' ids, in the order of their slots.
+    pub fn member_ids(&self) -> Vec<MemberId> {
+        self.settings.bootstrap().iter().map(|member| member.id).collect()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,7 +1,7 @@
 //! What a seed stands for: the cluster, its world, its clients, and what goes wrong when. Drawn before the run begins,
 //! from generators of its own, and plain data: a plan can be printed, kept in a file, made smaller and played again.
 use crate::{
-    client::{Manners, watcher::Wish},
+    client::{Manners, locker::Contest, watcher::Wish},
     cluster::Settings,
     nemesis::{self, Strike, Trap},
     workload::Mix,
@@ -23,6 +23,9 @@ pub struct Plan {
     /// So many thousandths of the values fill several sectors.
     pub large_permille: u64,
     pub mix: Mix,
+    /// Who else contends for turns, and at what; one client each.
+    #[serde(default)]
+    pub contenders: Vec<Contest>,
     pub manners: Manners,
     /// What the watchers want, one each.
     pub watchers: Vec<Wish>,
@@ -81,6 +84,9 @@ impl Plan {
             ..Knobs::default()
         };
         let watchers = (0..[0, 1, 2, 4][dice.weighted(&[3, 3, 3, 1])]).map(|_| Wish::draw(dice)).collect();
+        let dice = &mut Dice::split(seed, Concern::Plan, 1);
+        let contest = if dice.coin() { Contest::Lock } else { Contest::Election };
+        let contenders = vec![contest; [0, 2, 3, 5][dice.weighted(&[14, 2, 3, 1])]];
         let dice = &mut Dice::new(seed, Concern::Clocks);
         let drift_max = *dice.pick(&[0, 100, 50_000]);
         let clocks = (0..members)
@@ -102,6 +108,7 @@ impl Plan {
             keys,
             large_permille,
             mix,
+            contenders,
             manners,
             watchers,
             storm_ns,
@@ -136,6 +143,9 @@ impl fmt::Display for Plan {
         writeln!(f, "disk      append {}; sync {}", self.disk.append, self.disk.sync)?;
         writeln!(f, "clients   {} on {} keys: {}", self.clients, self.keys, self.mix)?;
         writeln!(f, "manners   {}", self.manners)?;
+        if let Some(contest) = self.contenders.first() {
+            writeln!(f, "turns     {} contend for {contest}", self.contenders.len())?;
+        }
         for watcher in &self.watchers {
             let (key, end) = (watcher.key.escape_ascii(), watcher.range_end.escape_ascii());
             write!(f, "watcher   {key}")?;

@@ -186,6 +186,10 @@ impl<P: FnMut(&Plan, u64)> Hunt<P> {
 
     fn fewer_actors(&mut self) {
         self.drop_chunks(|plan| plan.watchers.len(), |plan, from, to| drop(plan.watchers.drain(from..to)));
+        self.drop_chunks(
+            |plan| plan.contenders.len(),
+            |plan, from, to| drop(plan.contenders.drain(from..to)),
+        );
         for clients in [1, 2, 3, 5] {
             if clients < self.best.clients && self.edit(|plan| plan.clients = clients) {
                 break;

@@ -1,6 +1,6 @@
 //! One run: from a seed to a plan, through a storm and its end, to a verdict and a transcript.
 use crate::{
-    client::{Client, Manners, Recorder, watcher::Watcher},
+    client::{Client, Manners, Recorder, locker::Locker, watcher::Watcher},
     cluster::Cluster,
     invariants::{Durability, HaltsWithReason, OneLeaderPerTerm},
     judge::{self, Chronicle, Leases, Linear, Reach, Watched},
@@ -112,6 +112,9 @@ impl Outcome {
         self.verdict == Verdict::Clean && self.stats.writes < 10
     }
 }
+
+/// The number of the first who contends for turns.
+const CONTENDERS: u32 = 500;
 
 /// Most polls of member tasks in a run; a run needs a few hundred thousand.
 const BUDGET: u64 = 5_000_000;
@@ -264,6 +267,16 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         let stopped = stopped.clone();
         stage.spawn(client.work(workload, move || stopped.load(Ordering::Relaxed)));
     }
+    for (i, contest) in plan.contenders.into_iter().enumerate() {
+        let number = CONTENDERS + i as u32;
+        let mut dice = Dice::split(seed, Concern::Workload, u64::from(number));
+        let member = dice.index(members);
+        let (cluster, recorder, manners) = (cluster.clone(), recorder.clone(), plan.manners.clone());
+        let (chronicle, leases) = (chronicle.clone(), leases.clone());
+        let client = Client { number, cluster, recorder, chronicle, leases, manners, dice, member };
+        let stopped = stopped.clone();
+        stage.spawn(Locker::new(client, contest).work(move || stopped.load(Ordering::Relaxed)));
+    }
     let watched: Vec<Watched> = plan.watchers.into_iter().map(Watched::new).collect();
     let silenced = Arc::new(AtomicBool::new(false));
     for (i, watched) in watched.iter().enumerate() {
@@ -290,7 +303,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
             deadline,
             patience_ns: 3 * election_ns + 200_000_000,
         };
-        verdict = close(&cluster, &recorder, &chronicle, closing).await;
+        verdict = close(&cluster, &recorder, &chronicle, &leases, closing).await;
         if verdict == Verdict::Clean {
             verdict = hear_out(&cluster, &chronicle, &watched).await;
         }
@@ -338,7 +351,13 @@ struct Closing {
 }
 
 /// Everything is healed: every member must answer a write and a read, then all must be equal.
-async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, closing: Closing) -> Verdict {
+async fn close(
+    cluster: &Cluster,
+    recorder: &Recorder,
+    chronicle: &Chronicle,
+    leases: &Leases,
+    closing: Closing,
+) -> Verdict {
     let stage = cluster.stage();
     let fail = |judge: &str, text: String| Verdict::Fail { judge: judge.into(), text };
     for member in 0..cluster.len() {
@@ -370,6 +389,13 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
     }
     // Whoever still waits may wait for as long as a request can take.
     let deadline = closing.deadline.max(stage.now() + 2_000_000_000);
+    if let Reach::Not(obstacle) = judge::converge(cluster, deadline).await {
+        return fail("convergence", obstacle);
+    }
+    if let Some(text) = judge::run_out(cluster, leases).await {
+        return fail("lease-late", text);
+    }
+    let deadline = deadline.max(stage.now() + 2_000_000_000);
     loop {
         if let Reach::Not(obstacle) = judge::converge(cluster, deadline).await {
             return fail("convergence", obstacle);
@@ -387,6 +413,9 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
         if let Some(text) = chronicle.look(member, life, &node.latest(), recorder) {
             return fail("same-state", text);
         }
+    }
+    if let Some(text) = judge::fenced(&chronicle.records()) {
+        return fail("fencing", text);
     }
     if let Some(text) = judge::acknowledged(cluster, &recorder.snapshot()).await {
         return fail("acknowledged", text);
