@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use detcd_core::{
-    Edition, MemberId, Standing, View,
+    Edition, MemberId, Span, Standing, View,
     lease::Table,
     store::{Record, Store},
     wal::{SegmentName, Writer},
@@ -18,7 +18,7 @@ use detcd_runtime_sim::{
 use detcd_simtests::{
     client::{Recorder, watcher::Wish},
     invariants::{Durability, OneLeaderPerTerm},
-    judge::{Chronicle, Leases, Watched},
+    judge::{self, Answered, Chronicle, Leases, Watched, fenced},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -223,28 +223,180 @@ fn members_that_show_different_states_are_seen() {
     assert_eq!(recorder.take().len(), 2);
 }
 
+const SECOND: u64 = 1_000_000_000;
+
+/// Some member of some life answered a request at this second.
+fn answered(member: usize, life: u64, now: u64) -> Answered {
+    let now_ns = now * SECOND;
+    let election = Span::millis(100);
+    Answered { member, life, asked_ns: now_ns - SECOND / 10, now_ns, led_write: false, election }
+}
+
+fn granted(ids: &[i64], ttl: i64) -> Table {
+    let mut table = Table::new();
+    for &id in ids {
+        table.grant(id, ttl);
+    }
+    table
+}
+
+fn rule(fault: Option<(&'static str, String)>) -> Option<&'static str> {
+    fault.map(|(rule, _)| rule)
+}
+
 #[test]
 fn a_lease_that_ends_early_is_seen() {
     let leases = Leases::default();
     let store = Store::new();
-    let mut table = Table::new();
-    table.grant(7, 10);
-    table.grant(8, 10);
-    table.grant(9, 10);
-    let (with, without) = (edition(&store, table, 1), edition(&store, Table::new(), 2));
-    let second = 1_000_000_000;
+    let (with, without) = (edition(&store, granted(&[7, 8, 9], 10), 1), edition(&store, Table::new(), 2));
     leases.promise(7, 0, 10);
     leases.promise(8, 0, 10);
     leases.promise(9, 0, 1);
     // A member that never had it has nothing to lose.
-    assert_eq!(leases.look(2, 1, &without, 5 * second), None);
-    assert_eq!(leases.look(0, 1, &with, 5 * second), None);
+    assert_eq!(leases.look(&without, answered(2, 1, 5)), None);
+    assert_eq!(leases.look(&with, answered(0, 1, 5)), None);
     leases.give_up(8);
-    assert!(leases.look(0, 1, &without, 5 * second).is_some_and(|text| text.contains("lease 7")));
+    let (rule, text) = leases.look(&without, answered(0, 1, 5)).expect("lease 7 has five seconds left");
+    assert!(rule == "lease-promise" && text.contains("lease 7"), "{text}");
     // In another life, and late enough.
-    assert_eq!(leases.look(0, 2, &with, 5 * second), None);
-    leases.promise(7, second, 10);
-    assert_eq!(leases.look(0, 2, &without, 11 * second), None);
+    assert_eq!(leases.look(&with, answered(0, 2, 5)), None);
+    leases.promise(7, SECOND, 10);
+    assert_eq!(leases.look(&without, answered(0, 2, 11)), None);
+}
+
+#[test]
+fn a_leader_that_forgets_to_revoke_is_seen() {
+    let store = Store::new();
+    let (with, without) = (edition(&store, granted(&[7], 10), 1), edition(&store, Table::new(), 1));
+    let leads = |now| Answered { led_write: true, ..answered(0, 1, now) };
+    let course = |leases: &Leases, third: Answered| {
+        leases.asked(7, 2 * SECOND);
+        assert_eq!(leases.look(&with, leads(1)), None);
+        // It ran out at 12.7 by the slowest clock; the write of 14 may lie before the revocation in the log.
+        assert_eq!(leases.look(&with, leads(14)), None);
+        rule(leases.look(&with, third))
+    };
+    assert_eq!(course(&Leases::default(), leads(15)), Some("lease-late"));
+    let other_life = Answered { life: 2, ..leads(15) };
+    assert_eq!(course(&Leases::default(), other_life), None, "who boots begins anew");
+    assert_eq!(course(&Leases::default(), answered(0, 1, 15)), None, "whoever does not lead need not know");
+    let early = Answered { asked_ns: 13 * SECOND, ..leads(15) };
+    assert_eq!(course(&Leases::default(), early), None, "it was asked before the other was answered");
+
+    let renewed = Leases::default();
+    renewed.asked(7, 5 * SECOND);
+    assert_eq!(course(&renewed, leads(15)), None, "somebody renewed it");
+    let renewing = Leases::default();
+    renewing.ask(7);
+    renewing.ask(7);
+    assert_eq!(course(&renewing, leads(15)), None, "somebody may be renewing it just now");
+    let handed_over = Leases::default();
+    handed_over.hand_over();
+    assert_eq!(course(&handed_over, leads(15)), None, "the proposal may have been dropped once");
+
+    let in_time = Leases::default();
+    for now in [1, 14] {
+        assert_eq!(in_time.look(&with, leads(now)), None);
+    }
+    assert_eq!(in_time.look(&without, leads(15)), None);
+}
+
+#[test]
+fn a_renewal_of_a_lease_that_is_gone_is_seen() {
+    let leases = Leases::default();
+    let store = Store::new();
+    assert_eq!(leases.look(&edition(&store, granted(&[7], 1), 1), answered(0, 1, 1)), None);
+    assert_eq!(leases.renewed(7, 2 * SECOND), None);
+    assert_eq!(leases.look(&edition(&store, Table::new(), 2), answered(0, 1, 5)), None);
+    assert_eq!(leases.renewed(7, 5 * SECOND - 1), None, "it may have been there when it was asked about");
+    assert!(leases.renewed(7, 6 * SECOND).is_some_and(|text| text.contains("1000 ms")));
+    assert_eq!(leases.renewed(8, 6 * SECOND), None, "nobody has seen that one go");
+}
+
+#[test]
+fn keys_and_leases_that_do_not_fit_together_are_seen() {
+    let mut store = Store::new();
+    let mut write = store.begin();
+    write.put(b"k0", b"a", -7);
+    write.put(b"k1", b"b", 0);
+    write.finish();
+    let look = |table| rule(Leases::default().look(&edition(&store, table, 1), answered(0, 1, 1)));
+    let hanging = |on: &[(i64, &[u8])]| {
+        let mut table = granted(&[-7, 8], 10);
+        for (id, key) in on {
+            assert!(table.attach(*id, key));
+        }
+        table
+    };
+    assert_eq!(look(hanging(&[(-7, b"k0")])), None);
+    assert_eq!(look(hanging(&[])), Some("lease-keys"), "it carries the lease and does not hang on it");
+    assert_eq!(look(hanging(&[(-7, b"k0"), (8, b"k0")])), Some("lease-keys"), "it hangs on two");
+    assert_eq!(
+        look(hanging(&[(-7, b"k0"), (8, b"k9")])),
+        Some("lease-keys"),
+        "a key that is not there hangs"
+    );
+    assert_eq!(look(granted(&[8], 10)), Some("lease-keys"), "its lease is gone");
+}
+
+/// A contender's key or a guarded write, in a revision of its own.
+fn turn(store: &mut Store, key: &str, value: &str) -> i64 {
+    put(store, key, value);
+    store.keyspace().revision()
+}
+
+#[test]
+fn turns_that_follow_each_other_are_left_in_peace() {
+    let mut store = Store::new();
+    let first = turn(&mut store, "turn/a", "candidate");
+    let second = turn(&mut store, "turn/b", "candidate");
+    put(&mut store, "k0", "of no concern");
+    turn(&mut store, "guarded", &format!("{first}-1"));
+    turn(&mut store, "turn/a", &format!("{first}-2"));
+    delete(&mut store, "turn/a");
+    turn(&mut store, "guarded", &format!("{second}-1"));
+    assert_eq!(fenced(&made(&store)), None);
+}
+
+#[test]
+fn two_holders_at_a_time_are_seen() {
+    let begun = || {
+        let mut store = Store::new();
+        let first = turn(&mut store, "turn/a", "candidate");
+        let second = turn(&mut store, "turn/b", "candidate");
+        (store, first, second)
+    };
+    let (mut store, _, second) = begun();
+    turn(&mut store, "guarded", &format!("{second}-1"));
+    assert!(fenced(&made(&store)).is_some_and(|text| text.contains("stood before it")));
+
+    let (mut store, first, second) = begun();
+    delete(&mut store, "turn/a");
+    turn(&mut store, "guarded", &format!("{second}-1"));
+    let mut interleaved = made(&store);
+    turn(&mut store, "guarded", &format!("{first}-1"));
+    assert!(fenced(&made(&store)).is_some_and(|text| text.contains("had written before")));
+
+    let (mut store, first, _) = begun();
+    delete(&mut store, "turn/a");
+    delete(&mut store, "turn/b");
+    turn(&mut store, "guarded", &format!("{first}-1"));
+    assert!(fenced(&made(&store)).is_some_and(|text| text.contains("its key was gone")));
+    // Nobody saw how the keys went, so nobody can tell who stood there.
+    interleaved.remove(&4);
+    assert_eq!(fenced(&interleaved), None);
+    let mut unseen = made(&store);
+    unseen.remove(&4);
+    assert_eq!(fenced(&unseen), None);
+}
+
+#[test]
+fn judges_that_wait_say_for_what() {
+    let line = judge::waiting_line();
+    assert!(line.starts_with("judges that wait: ") && !line.contains('\n'));
+    for waits in judge::WAITING {
+        assert!(line.contains(waits.judge) && line.contains(waits.waits_for), "{line}");
+    }
 }
 
 fn made(store: &Store) -> BTreeMap<i64, Vec<Record>> {
