@@ -302,6 +302,20 @@ fn a_leader_that_forgets_to_revoke_is_seen() {
 }
 
 #[test]
+fn a_lease_that_outlives_the_storm_is_seen() {
+    let (store, leases) = (Store::new(), Leases::default());
+    let with = edition(&store, granted(&[7], 10), 1);
+    let overdue = |leases: &Leases, now_ns| leases.overdue(&with, 2 * SECOND, now_ns, Span::millis(100));
+    // Ten seconds and an election by the slowest clock, and a second for the revocation.
+    assert_eq!(overdue(&leases, 13 * SECOND), None);
+    assert!(overdue(&leases, 14 * SECOND).is_some_and(|text| text.contains("lease 7")));
+    leases.asked(7, 4 * SECOND);
+    assert_eq!(overdue(&leases, 14 * SECOND), None);
+    assert!(overdue(&leases, 16 * SECOND).is_some());
+    assert_eq!(leases.overdue(&edition(&store, Table::new(), 1), 0, 99 * SECOND, Span::millis(100)), None);
+}
+
+#[test]
 fn a_renewal_of_a_lease_that_is_gone_is_seen() {
     let leases = Leases::default();
     let store = Store::new();

@@ -134,9 +134,14 @@ impl Leases {
         early.or_else(late).or_else(keys)
     }
 
-    /// When a lease with `ttl` seconds has run out for certain under somebody who leads since `led_ns` or before.
-    fn due(&self, lease: i64, ttl: i64, led_ns: u64, now_ns: u64, election: Span) -> u64 {
-        self.with(|inner| inner.due(lease, ttl, led_ns, now_ns, election))
+    /// A lease that a member still shows although everything is well since `led_ns`, and had time to be revoked.
+    pub fn overdue(&self, edition: &Edition, led_ns: u64, now_ns: u64, election: Span) -> Option<String> {
+        edition.view.leases.iter().find_map(|(&lease, granted)| {
+            let due = self.with(|inner| inner.due(lease, granted.ttl, led_ns, now_ns, election));
+            let late_ns = now_ns.checked_sub(due + REVOCATION_NS)?;
+            let (ttl, late) = (granted.ttl, late_ns / 1_000_000);
+            Some(format!("still shows lease {lease} of {ttl} s, {late} ms after it had to be gone"))
+        })
     }
 }
 
@@ -193,6 +198,7 @@ impl Inner {
         None
     }
 
+    /// When a lease with `ttl` seconds has run out for certain under somebody who leads since `led_ns` or before.
     fn due(&self, lease: i64, ttl: i64, led_ns: u64, now_ns: u64, election: Span) -> u64 {
         let renewed = match self.open.get(&lease) {
             Some(&open) if open > 0 => now_ns,
@@ -256,22 +262,12 @@ pub async fn run_out(cluster: &Cluster, leases: &Leases) -> Option<String> {
         if standing != terms {
             (terms, led_ns) = (standing, now_ns);
         }
-        let mut lives = false;
         for (slot, edition) in &editions {
-            for (&lease, granted) in edition.view.leases.iter() {
-                lives = true;
-                let due = leases.due(lease, granted.ttl, led_ns, now_ns, election) + REVOCATION_NS;
-                if due < now_ns {
-                    return Some(format!(
-                        "m{} still shows lease {lease} of {} s, {} ms after it had to be gone",
-                        slot + 1,
-                        granted.ttl,
-                        (now_ns - due) / 1_000_000
-                    ));
-                }
+            if let Some(text) = leases.overdue(edition, led_ns, now_ns, election) {
+                return Some(format!("m{} {text}", slot + 1));
             }
         }
-        if !lives {
+        if editions.iter().all(|(_, edition)| edition.view.leases.is_empty()) {
             return None;
         }
         stage.nap(50_000_000).await;
