@@ -1,7 +1,7 @@
 //! What a leader counts for the leases, through the one door of the replica.
 use detcd_core::{
-    ClusterId, Config, Effect, Effects, Input, Member, MemberId, Moment, Plants, Replica, Reply, Span,
-    Ticket, wal,
+    ClusterId, Config, Effect, Effects, Input, Member, MemberId, Moment, Plants, Refusal, Replica, Reply,
+    Span, Ticket, wal,
 };
 use detcd_proto::Message as _;
 use detcd_proto::etcdserverpb::{InternalRaftRequest, LeaseGrantRequest};
@@ -13,6 +13,7 @@ struct Alone {
     replica: Replica,
     now: Moment,
     replies: Vec<Reply>,
+    refusals: Vec<Refusal>,
     /// All it has written, in one segment.
     log: Vec<u8>,
     /// The disk takes its time: what it has finished, and nobody has heard of.
@@ -47,8 +48,16 @@ impl Alone {
         });
         let mut effects = Effects::default();
         let replica = Replica::boot(config.clone(), recovered, 1, Moment(1), &mut effects);
-        let (replies, forwarded) = (Vec::new(), Vec::new());
-        let mut alone = Alone { config, replica, now: Moment(1), replies, log, waits: None, forwarded };
+        let mut alone = Alone {
+            config,
+            replica,
+            now: Moment(1),
+            replies: Vec::new(),
+            refusals: Vec::new(),
+            log,
+            waits: None,
+            forwarded: Vec::new(),
+        };
         alone.carry_out(effects);
         for _ in 0..40 {
             alone.turn(Vec::new());
@@ -79,7 +88,10 @@ impl Alone {
                         None => heard.push(Input::Persisted { upto }),
                     }
                 }
-                Effect::Reply { outcome, .. } => self.replies.push(outcome.expect("no refusal")),
+                Effect::Reply { outcome, .. } => match outcome {
+                    Ok(reply) => self.replies.push(reply),
+                    Err(refusal) => self.refusals.push(refusal),
+                },
                 Effect::Send { message, .. } => heard.extend(self.answered(&message)),
                 Effect::Publish(_) | Effect::Peers(_) | Effect::Note(_) => {}
             }
@@ -293,4 +305,17 @@ fn a_renewal_that_comes_too_early_knows_of_no_lease() {
 #[should_panic(expected = "counted and not granted")]
 fn grant_keepalive_race_brings_the_leader_down() {
     renewed_too_early(Plants::only(detcd_core::Plant::GrantKeepaliveRace));
+}
+
+/// The client hears that there is no space, and the lease is there: somebody must end it.
+#[test]
+fn a_lease_that_was_granted_without_space_runs_out_too() {
+    let config = Config { quota_backend_bytes: 1, ..Alone::boot().config };
+    let mut one = Alone::start(config, Vec::new());
+    one.ask_for(5, 10);
+    assert_eq!(one.refusals, [Refusal::NoSpace]);
+    assert_eq!(one.leases(), [5]);
+    one.now = one.now + Span::secs(11);
+    one.turn(Vec::new());
+    assert_eq!(one.leases(), [0; 0]);
 }

@@ -212,6 +212,11 @@ impl Cluster {
         })
     }
 
+    /// The members' ids, in the order of their slots.
+    pub fn member_ids(&self) -> Vec<MemberId> {
+        self.settings.bootstrap().iter().map(|member| member.id).collect()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,9 +1,9 @@
 //! What a seed stands for: the cluster, its world, its clients, and what goes wrong when. Drawn before the run begins,
 //! from generators of its own, and plain data: a plan can be printed, kept in a file, made smaller and played again.
 use crate::{
-    client::{Manners, watcher::Wish},
+    client::{Manners, locker::Contest, watcher::Wish},
     cluster::Settings,
-    nemesis::{self, Doom, LastBlow, Moment, Strike, Trap},
+    nemesis::{self, Doom, LastBlow, Moment, Strike, Trap, Trouble},
     profile::Profile,
     workload::Mix,
 };
@@ -24,6 +24,9 @@ pub struct Plan {
     /// So many thousandths of the values fill several sectors.
     pub large_permille: u64,
     pub mix: Mix,
+    /// Who else contends for turns, and at what; one client each.
+    #[serde(default)]
+    pub contenders: Vec<Contest>,
     pub manners: Manners,
     /// What the watchers want, one each.
     pub watchers: Vec<Wish>,
@@ -96,6 +99,9 @@ impl Plan {
         let watchers = (0..[0, 1, 2, 4, 8][dice.weighted(&[2, 3, 3, 2, 1])])
             .map(|_| Wish::draw(dice, storm_ns))
             .collect();
+        let dice = &mut Dice::split(seed, Concern::Plan, 1);
+        let contest = if dice.coin() { Contest::Lock } else { Contest::Election };
+        let contenders = vec![contest; [0, 2, 3, 5][dice.weighted(&[14, 2, 3, 1])]];
         let dice = &mut Dice::new(seed, Concern::Clocks);
         let drift_max = *dice.pick(&[0, 100, 50_000]);
         let clocks = (0..members)
@@ -131,6 +137,7 @@ impl Plan {
             keys,
             large_permille,
             mix,
+            contenders,
             manners,
             watchers,
             storm_ns,
@@ -148,6 +155,16 @@ impl Plan {
         self.strikes.extend(nemesis::blunt(dice, &traps, self.settings.members, self.storm_ns));
         self.strikes.sort_by_key(|strike| strike.at_ns);
         self
+    }
+
+    /// Whether somebody asks a leader to hand over.
+    pub fn has_handovers(&self) -> bool {
+        self.strikes.iter().any(|strike| matches!(strike.trouble, Trouble::Handover(_)))
+    }
+
+    /// Whether a clock may stand still.
+    pub fn stops_clocks(&self) -> bool {
+        self.strikes.iter().any(|strike| matches!(strike.trouble, Trouble::Freeze(_)))
     }
 
     /// Whether it can be played: whoever makes a plan by hand or makes one smaller may have left a hole. Err says
@@ -176,6 +193,9 @@ impl fmt::Display for Plan {
         writeln!(f, "disk      append {}; sync {}", self.disk.append, self.disk.sync)?;
         writeln!(f, "clients   {} on {} keys: {}", self.clients, self.keys, self.mix)?;
         writeln!(f, "manners   {}", self.manners)?;
+        if let Some(contest) = self.contenders.first() {
+            writeln!(f, "turns     {} contend for {contest}", self.contenders.len())?;
+        }
         for watcher in &self.watchers {
             writeln!(f, "watcher   {watcher}")?;
         }

@@ -194,6 +194,10 @@ impl<P: FnMut(&Plan, u64)> Hunt<P> {
         self.edit(|plan| plan.doom.leaving.clear());
         self.edit(|plan| plan.doom.last_blow = LastBlow::None);
         self.drop_chunks(|plan| plan.watchers.len(), |plan, from, to| drop(plan.watchers.drain(from..to)));
+        self.drop_chunks(
+            |plan| plan.contenders.len(),
+            |plan, from, to| drop(plan.contenders.drain(from..to)),
+        );
         for clients in [1, 2, 3, 5] {
             if clients < self.best.clients && self.edit(|plan| plan.clients = clients) {
                 break;

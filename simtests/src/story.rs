@@ -1,6 +1,6 @@
 //! One run: from a seed to a plan, through a storm and its end, to a verdict and a transcript.
 use crate::{
-    client::{Client, Manners, Recorder, watcher::Watcher},
+    client::{Client, Manners, Recorder, locker::Locker, watcher::Watcher},
     cluster::Cluster,
     invariants::{Canary, Durability, HaltsWithReason, OneLeaderPerTerm, SilentWithoutTail},
     judge::{self, Chronicle, Leases, Linear, Reach, Watched},
@@ -109,6 +109,9 @@ impl Outcome {
         self.verdict == Verdict::Clean && self.stats.writes < 10
     }
 }
+
+/// The number of the first who contends for turns.
+const CONTENDERS: u32 = 500;
 
 /// Most polls of member tasks in a run; a run needs a few hundred thousand.
 const BUDGET: u64 = 5_000_000;
@@ -242,9 +245,12 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         (false, false) => Keep::Nothing,
     };
     let plan_text = options.record.then(|| plan.to_string());
+    let (has_handovers, clocks_stop) = (plan.has_handovers(), plan.stops_clocks());
     let max_inflight_messages = plan.settings.max_inflight_messages;
     let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, keep, BUDGET);
     let stage = cluster.stage().clone();
+    let leases = Leases::default();
+    leases.expect(has_handovers, clocks_stop);
     let draft = plan_text.map(|plan| Draft::begin(&stage, plan));
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
@@ -264,7 +270,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
     });
 
     let recorder = if draft.is_some() { Recorder::timed(stage.clone()) } else { Recorder::default() };
-    let (chronicle, leases) = (Chronicle::default(), Leases::default());
+    let chronicle = Chronicle::default();
     let stopped = Arc::new(AtomicBool::new(false));
     for number in 0..plan.clients {
         let mut dice = Dice::split(seed, Concern::Workload, u64::from(number));
@@ -275,6 +281,16 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         let workload = Workload::new(number, plan.keys, plan.large_permille, plan.mix.clone());
         let stopped = stopped.clone();
         stage.spawn(client.work(workload, move || stopped.load(Ordering::Relaxed)));
+    }
+    for (i, contest) in plan.contenders.into_iter().enumerate() {
+        let number = CONTENDERS + i as u32;
+        let mut dice = Dice::split(seed, Concern::Workload, u64::from(number));
+        let member = dice.index(members);
+        let (cluster, recorder, manners) = (cluster.clone(), recorder.clone(), plan.manners.clone());
+        let (chronicle, leases) = (chronicle.clone(), leases.clone());
+        let client = Client { number, cluster, recorder, chronicle, leases, manners, dice, member };
+        let stopped = stopped.clone();
+        stage.spawn(Locker::new(client, contest).work(move || stopped.load(Ordering::Relaxed)));
     }
     let watched: Vec<Watched> = plan.watchers.into_iter().map(Watched::new).collect();
     let silenced = Arc::new(AtomicBool::new(false));
@@ -304,7 +320,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
             deadline,
             patience_ns: 3 * election_ns + 200_000_000,
         };
-        verdict = close(&cluster, &recorder, &chronicle, closing).await;
+        verdict = close(&cluster, &recorder, &chronicle, &leases, closing).await;
         if verdict == Verdict::Clean {
             verdict = hear_out(&cluster, &chronicle, &recorder, &watched).await;
         }
@@ -398,7 +414,13 @@ struct Closing {
 }
 
 /// Everything is healed: every member must answer a write and a read, then all must be equal.
-async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, closing: Closing) -> Verdict {
+async fn close(
+    cluster: &Cluster,
+    recorder: &Recorder,
+    chronicle: &Chronicle,
+    leases: &Leases,
+    closing: Closing,
+) -> Verdict {
     let stage = cluster.stage();
     let fail = |judge: &str, text: String| Verdict::Fail { judge: judge.into(), text };
     for member in cluster.living() {
@@ -434,6 +456,13 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
     }
     // Whoever still waits may wait for as long as a request can take.
     let deadline = closing.deadline.max(stage.now() + 2_000_000_000);
+    if let Reach::Not(obstacle) = judge::converge(cluster, deadline).await {
+        return fail("convergence", obstacle);
+    }
+    if let Some(text) = judge::run_out(cluster, leases).await {
+        return fail("lease-late", text);
+    }
+    let deadline = deadline.max(stage.now() + 2_000_000_000);
     loop {
         if let Reach::Not(obstacle) = judge::converge(cluster, deadline).await {
             return fail("convergence", obstacle);
@@ -451,6 +480,9 @@ async fn close(cluster: &Cluster, recorder: &Recorder, chronicle: &Chronicle, cl
         if let Some(text) = chronicle.look(member, life, &node.latest(), recorder) {
             return fail("same-state", text);
         }
+    }
+    if let Some(text) = judge::fenced(&chronicle.records()) {
+        return fail("fencing", text);
     }
     if let Some(text) = judge::acknowledged(cluster, &recorder.snapshot()).await {
         return fail("acknowledged", text);

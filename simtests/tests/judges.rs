@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use detcd_core::{
-    Edition, MemberId, Moment, Plants, Standing, View,
+    Edition, MemberId, Moment, Plants, Span, Standing, View,
     lease::Table,
     store::{Record, Store},
     wal::{SegmentName, Writer},
@@ -21,7 +21,7 @@ use detcd_simtests::{
         watcher::{Start, Wish},
     },
     invariants::{Durability, OneLeaderPerTerm},
-    judge::{Chronicle, Leases, Watched},
+    judge::{self, Answered, Chronicle, Leases, Watched, fenced},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -229,29 +229,54 @@ fn members_that_show_different_states_are_seen() {
     assert_eq!(recorder.take().len(), 2);
 }
 
+const SECOND: u64 = 1_000_000_000;
+
+/// Some member of some life answered a request at this second.
+fn answered(member: usize, life: u64, now: u64) -> Answered {
+    let now_ns = now * SECOND;
+    let election = Span::millis(100);
+    Answered { member, life, asked_ns: now_ns - SECOND / 10, now_ns, led_write: false, election }
+}
+
+/// What two members' clocks show then; the second has been running for a day.
+fn clocks(now: u64) -> Vec<Moment> {
+    vec![Moment(now * SECOND), Moment((86_400 + now) * SECOND)]
+}
+
+fn look(leases: &Leases, edition: &Edition, answered: Answered) -> Option<(&'static str, String)> {
+    leases.look(edition, answered, || clocks(answered.now_ns / SECOND))
+}
+
+fn granted(ids: &[i64], ttl: i64) -> Table {
+    let mut table = Table::new();
+    for &id in ids {
+        table.grant(id, ttl);
+    }
+    table
+}
+
+fn rule(fault: Option<(&'static str, String)>) -> Option<&'static str> {
+    fault.map(|(rule, _)| rule)
+}
+
 #[test]
 fn a_lease_that_ends_early_is_seen() {
     let leases = Leases::default();
     let store = Store::new(Plants::NONE);
-    let mut table = Table::new();
-    table.grant(7, 10);
-    table.grant(8, 10);
-    table.grant(9, 10);
-    let (with, without) = (edition(&store, table, 1), edition(&store, Table::new(), 2));
-    // The clocks of two members: the second one has been running for a day.
-    let at = |secs: u64| vec![Moment(secs * 1_000_000_000), Moment((86_400 + secs) * 1_000_000_000)];
-    leases.promise(7, at(0), 10);
-    leases.promise(8, at(0), 10);
-    leases.promise(9, at(0), 1);
+    let (with, without) = (edition(&store, granted(&[7, 8, 9], 10), 1), edition(&store, Table::new(), 2));
+    leases.promise(7, clocks(0), 10);
+    leases.promise(8, clocks(0), 10);
+    leases.promise(9, clocks(0), 1);
     // A member that never had it has nothing to lose.
-    assert_eq!(leases.look(2, 1, &without, || at(5)), None);
-    assert_eq!(leases.look(0, 1, &with, || at(5)), None);
+    assert_eq!(look(&leases, &without, answered(2, 1, 5)), None);
+    assert_eq!(look(&leases, &with, answered(0, 1, 5)), None);
     leases.give_up(8);
-    assert!(leases.look(0, 1, &without, || at(5)).is_some_and(|text| text.contains("lease 7")));
+    let (rule, text) = look(&leases, &without, answered(0, 1, 5)).expect("lease 7 has five seconds left");
+    assert!(rule == "lease-promise" && text.contains("lease 7"), "{text}");
     // In another life, and late enough.
-    assert_eq!(leases.look(0, 2, &with, || at(5)), None);
-    leases.promise(7, at(1), 10);
-    assert_eq!(leases.look(0, 2, &without, || at(11)), None);
+    assert_eq!(look(&leases, &with, answered(0, 2, 5)), None);
+    leases.promise(7, clocks(1), 10);
+    assert_eq!(look(&leases, &without, answered(0, 2, 11)), None);
 }
 
 #[test]
@@ -264,11 +289,160 @@ fn a_lease_may_end_by_the_fastest_clock_and_no_sooner() {
     let end = |ms: u64| {
         let leases = Leases::default();
         leases.promise(7, vec![Moment(500), Moment(700)], 10);
-        assert_eq!(leases.look(0, 1, &with, Vec::new), None);
-        leases.look(0, 1, &without, || vec![Moment(500), Moment(700 + ms * 1_000_000)])
+        assert_eq!(leases.look(&with, answered(0, 1, 0), Vec::new), None);
+        leases.look(&without, answered(0, 1, 0), || vec![Moment(500), Moment(700 + ms * 1_000_000)])
     };
     assert_eq!(end(10_000), None);
-    assert!(end(9_999).is_some_and(|text| text.contains("9999 of its 10000 ms")));
+    assert!(end(9_999).is_some_and(|(_, text)| text.contains("9999 of its 10000 ms")));
+}
+
+#[test]
+fn a_leader_that_forgets_to_revoke_is_seen() {
+    let store = Store::new(Plants::NONE);
+    let (with, without) = (edition(&store, granted(&[7], 10), 1), edition(&store, Table::new(), 1));
+    let leads = |now| Answered { led_write: true, ..answered(0, 1, now) };
+    let course = |leases: &Leases, third: Answered| {
+        leases.asked(7, 2 * SECOND);
+        assert_eq!(look(leases, &with, leads(1)), None);
+        // It ran out at 12.7 by the slowest clock; the write of 14 may lie before the revocation in the log.
+        assert_eq!(look(leases, &with, leads(14)), None);
+        rule(look(&leases, &with, third))
+    };
+    assert_eq!(course(&Leases::default(), leads(15)), Some("lease-late"));
+    let other_life = Answered { life: 2, ..leads(15) };
+    assert_eq!(course(&Leases::default(), other_life), None, "who boots begins anew");
+    assert_eq!(course(&Leases::default(), answered(0, 1, 15)), None, "whoever does not lead need not know");
+    let early = Answered { asked_ns: 13 * SECOND, ..leads(15) };
+    assert_eq!(course(&Leases::default(), early), None, "it was asked before the other was answered");
+
+    let renewed = Leases::default();
+    renewed.asked(7, 5 * SECOND);
+    assert_eq!(course(&renewed, leads(15)), None, "somebody renewed it");
+    let renewing = Leases::default();
+    renewing.ask(7);
+    renewing.ask(7);
+    assert_eq!(course(&renewing, leads(15)), None, "somebody may be renewing it just now");
+    let handed_over = Leases::default();
+    handed_over.hand_over();
+    assert_eq!(course(&handed_over, leads(15)), None, "the proposal may have been dropped once");
+
+    let in_time = Leases::default();
+    for now in [1, 14] {
+        assert_eq!(look(&in_time, &with, leads(now)), None);
+    }
+    assert_eq!(look(&in_time, &without, leads(15)), None);
+}
+
+#[test]
+fn a_lease_that_outlives_the_storm_is_seen() {
+    let (store, leases) = (Store::new(Plants::NONE), Leases::default());
+    let with = edition(&store, granted(&[7], 10), 1);
+    let overdue = |leases: &Leases, now_ns| leases.overdue(&with, 2 * SECOND, now_ns, Span::millis(100));
+    // Ten seconds and an election by the slowest clock, and a second for the revocation.
+    assert_eq!(overdue(&leases, 13 * SECOND), None);
+    assert!(overdue(&leases, 14 * SECOND).is_some_and(|text| text.contains("lease 7")));
+    leases.asked(7, 4 * SECOND);
+    assert_eq!(overdue(&leases, 14 * SECOND), None);
+    assert!(overdue(&leases, 16 * SECOND).is_some());
+    assert_eq!(leases.overdue(&edition(&store, Table::new(), 1), 0, 99 * SECOND, Span::millis(100)), None);
+}
+
+#[test]
+fn a_renewal_of_a_lease_that_is_gone_is_seen() {
+    let leases = Leases::default();
+    let store = Store::new(Plants::NONE);
+    assert_eq!(look(&leases, &edition(&store, granted(&[7], 1), 1), answered(0, 1, 1)), None);
+    assert_eq!(leases.renewed(7, 2 * SECOND), None);
+    assert_eq!(look(&leases, &edition(&store, Table::new(), 2), answered(0, 1, 5)), None);
+    assert_eq!(leases.renewed(7, 5 * SECOND - 1), None, "it may have been there when it was asked about");
+    assert!(leases.renewed(7, 6 * SECOND).is_some_and(|text| text.contains("1000 ms")));
+    assert_eq!(leases.renewed(8, 6 * SECOND), None, "nobody has seen that one go");
+}
+
+#[test]
+fn keys_and_leases_that_do_not_fit_together_are_seen() {
+    let mut store = Store::new(Plants::NONE);
+    let mut write = store.begin();
+    write.put(b"k0", b"a", -7);
+    write.put(b"k1", b"b", 0);
+    write.finish();
+    let look = |table| rule(crate::look(&Leases::default(), &edition(&store, table, 1), answered(0, 1, 1)));
+    let hanging = |on: &[(i64, &[u8])]| {
+        let mut table = granted(&[-7, 8], 10);
+        for (id, key) in on {
+            assert!(table.attach(*id, key));
+        }
+        table
+    };
+    assert_eq!(look(hanging(&[(-7, b"k0")])), None);
+    assert_eq!(look(hanging(&[])), Some("lease-keys"), "it carries the lease and does not hang on it");
+    assert_eq!(look(hanging(&[(-7, b"k0"), (8, b"k0")])), Some("lease-keys"), "it hangs on two");
+    assert_eq!(
+        look(hanging(&[(-7, b"k0"), (8, b"k9")])),
+        Some("lease-keys"),
+        "a key that is not there hangs"
+    );
+    assert_eq!(look(granted(&[8], 10)), Some("lease-keys"), "its lease is gone");
+}
+
+/// A contender's key or a guarded write, in a revision of its own.
+fn turn(store: &mut Store, key: &str, value: &str) -> i64 {
+    put(store, key, value);
+    store.keyspace().revision()
+}
+
+#[test]
+fn turns_that_follow_each_other_are_left_in_peace() {
+    let mut store = Store::new(Plants::NONE);
+    let first = turn(&mut store, "turn/a", "candidate");
+    let second = turn(&mut store, "turn/b", "candidate");
+    put(&mut store, "k0", "of no concern");
+    turn(&mut store, "guarded", &format!("{first}-1"));
+    turn(&mut store, "turn/a", &format!("{first}-2"));
+    delete(&mut store, "turn/a");
+    turn(&mut store, "guarded", &format!("{second}-1"));
+    assert_eq!(fenced(&made(&store)), None);
+}
+
+#[test]
+fn two_holders_at_a_time_are_seen() {
+    let begun = || {
+        let mut store = Store::new(Plants::NONE);
+        let first = turn(&mut store, "turn/a", "candidate");
+        let second = turn(&mut store, "turn/b", "candidate");
+        (store, first, second)
+    };
+    let (mut store, _, second) = begun();
+    turn(&mut store, "guarded", &format!("{second}-1"));
+    assert!(fenced(&made(&store)).is_some_and(|text| text.contains("stood before it")));
+
+    let (mut store, first, second) = begun();
+    delete(&mut store, "turn/a");
+    turn(&mut store, "guarded", &format!("{second}-1"));
+    let mut interleaved = made(&store);
+    turn(&mut store, "guarded", &format!("{first}-1"));
+    assert!(fenced(&made(&store)).is_some_and(|text| text.contains("had written before")));
+
+    let (mut store, first, _) = begun();
+    delete(&mut store, "turn/a");
+    delete(&mut store, "turn/b");
+    turn(&mut store, "guarded", &format!("{first}-1"));
+    assert!(fenced(&made(&store)).is_some_and(|text| text.contains("its key was gone")));
+    // Nobody saw how the keys went, so nobody can tell who stood there.
+    interleaved.remove(&4);
+    assert_eq!(fenced(&interleaved), None);
+    let mut unseen = made(&store);
+    unseen.remove(&4);
+    assert_eq!(fenced(&unseen), None);
+}
+
+#[test]
+fn judges_that_wait_say_for_what() {
+    let line = judge::waiting_line();
+    assert!(line.starts_with("judges that wait: ") && !line.contains('\n'));
+    for waits in judge::WAITING {
+        assert!(line.contains(waits.judge) && line.contains(waits.waits_for), "{line}");
+    }
 }
 
 fn made(store: &Store) -> BTreeMap<i64, Vec<Record>> {

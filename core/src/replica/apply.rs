@@ -102,7 +102,12 @@ impl Replica {
             }
             Event::LeaseGranted(id) => self.lease_granted(now, id),
             Event::LeaseRevoked(id) => self.lease_revoked(id),
-            Event::OverQuota => self.raise_no_space(now),
+            Event::OverQuota { granted } => {
+                if let Some(id) = granted {
+                    self.lease_granted(now, id);
+                }
+                self.raise_no_space(now);
+            }
         }
     }
 

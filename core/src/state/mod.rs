@@ -61,8 +61,10 @@ pub enum Event {
     Alarm(AlarmChange),
     LeaseGranted(i64),
     LeaseRevoked(i64),
-    /// It was carried out, and there was no space for it.
-    OverQuota,
+    /// It was carried out, and there was no space for it: also a lease that it granted is there.
+    OverQuota {
+        granted: Option<i64>,
+    },
     /// Everything below is unreadable; the client wants to wait until it is gone if `physical`.
     Compacted {
         bound: i64,
@@ -229,7 +231,11 @@ impl State {
 
     /// The third door stands behind the work: it was done, and the client hears that it was too much.
     fn within(&self, fits: bool, reply: Reply, event: Event) -> Verdict {
-        if fits { Ok((reply, event)) } else { Err((Refusal::NoSpace, Event::OverQuota)) }
+        if fits {
+            return Ok((reply, event));
+        }
+        let granted = if let Event::LeaseGranted(id) = event { Some(id) } else { None };
+        Err((Refusal::NoSpace, Event::OverQuota { granted }))
     }
 
     fn header(&self) -> Option<ResponseHeader> {

@@ -1,10 +1,10 @@
 //! Status, alarms and checksums. Source: contract-semantics 13.
 use super::answer;
 use crate::{Node, Runtime};
-use detcd_core::{Refusal, query, quota, version};
+use detcd_core::{Input, MemberId, Order, Refusal, query, quota, version};
 use detcd_proto::etcdserverpb::{
     AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse,
-    InternalRaftRequest, StatusResponse, alarm_request::AlarmAction,
+    InternalRaftRequest, MoveLeaderRequest, MoveLeaderResponse, StatusResponse, alarm_request::AlarmAction,
 };
 
 impl<R: Runtime> Node<R> {
@@ -37,6 +37,15 @@ impl<R: Runtime> Node<R> {
             return Err(Refusal::NotBuilt("an alarm action of this number"));
         }
         answer!(self.propose(InternalRaftRequest { alarm: Some(request), ..Default::default() }).await, Alarm)
+    }
+
+    /// Only the leader hands over. The answer comes when the heir leads, or when it is known that it will not.
+    pub async fn move_leader(&self, request: MoveLeaderRequest) -> Result<MoveLeaderResponse, Refusal> {
+        self.admit()?;
+        let order = Order::TransferLeadership { to: Some(MemberId(request.target_id)) };
+        self.0.gate.ask(|ticket| Input::Admin { ticket, order }).await?;
+        let edition = self.latest();
+        Ok(MoveLeaderResponse { header: Some(self.header(&edition, edition.view.keyspace.revision())) })
     }
 
     /// Of this member's own state at a revision, 0 for the newest.

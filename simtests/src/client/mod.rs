@@ -1,10 +1,11 @@
 //! Clients: they call members over links of their own, give up after a while, and go to another member.
 pub mod convert;
+pub mod locker;
 pub mod watcher;
 
 use crate::{
     cluster::Cluster,
-    judge::{Chronicle, Leases, read_clocks},
+    judge::{Answered, Chronicle, Leases, read_clocks, unheard_until},
     probes,
     workload::{Step, Workload},
 };
@@ -12,7 +13,7 @@ use detcd_core::Refusal;
 use detcd_driver::Node;
 use detcd_jepsen_like::history::{History, Outcome, PutRequest, Refusal as Refused, Request, Response};
 use detcd_proto::etcdserverpb as pb;
-use detcd_runtime_sim::{Answer, Dice, Event, Happening, Latency, Sim, Slot, Stage, World, answer};
+use detcd_runtime_sim::{Answer, Concern, Dice, Event, Happening, Latency, Sim, Slot, Stage, World, answer};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Write},
@@ -162,17 +163,31 @@ impl Client {
             let ended = match step.clone() {
                 Step::Ask(request) => self.perform(request).await,
                 Step::KeepAlive(lease) => self.keep_alive(lease).await,
+                Step::Race { request, lease } => {
+                    let mut racer = self.another();
+                    self.cluster.stage().spawn(async move { drop(racer.keep_alive(lease).await) });
+                    self.perform(request).await
+                }
+                Step::AtTheEnd { lease, after_ns, hand_over } => {
+                    let racer = self.another();
+                    self.cluster.stage().spawn(racer.come_at_the_end(lease, after_ns, hand_over));
+                    continue;
+                }
+                Step::HandOver => {
+                    self.hand_over().await;
+                    continue;
+                }
             };
             match &ended {
                 Ended::Answered(Outcome::Ok(response)) => match step {
-                    Step::Ask(_) => workload.saw(response),
-                    Step::KeepAlive(_) => {}
+                    Step::Ask(_) | Step::Race { .. } => workload.saw(response),
+                    Step::KeepAlive(_) | Step::AtTheEnd { .. } | Step::HandOver => {}
                 },
                 Ended::Answered(Outcome::Failed(_)) => match step {
                     Step::KeepAlive(lease) | Step::Ask(Request::Put(PutRequest { lease, .. })) => {
                         workload.lost(lease);
                     }
-                    Step::Ask(_) => {}
+                    Step::Ask(_) | Step::Race { .. } | Step::AtTheEnd { .. } | Step::HandOver => {}
                 },
                 Ended::Unreachable | Ended::Answered(Outcome::Unknown(_)) => {
                     if !self.dice.permille(self.manners.loyalty_permille) {
@@ -187,6 +202,59 @@ impl Client {
             }
             self.cluster.stage().nap(think).await;
         }
+    }
+
+    /// The same client in a second thread, with luck of its own.
+    fn another(&mut self) -> Client {
+        Client {
+            number: self.number,
+            cluster: self.cluster.clone(),
+            recorder: self.recorder.clone(),
+            chronicle: self.chronicle.clone(),
+            leases: self.leases.clone(),
+            manners: self.manners.clone(),
+            dice: Dice::new(self.dice.u64(), Concern::Workload),
+            member: self.member,
+        }
+    }
+
+    /// Waits until a lease is about to run out, then renews it, or has the leader hand over just then.
+    async fn come_at_the_end(mut self, lease: i64, after_ns: u64, hand_over: bool) {
+        let stage = self.cluster.stage().clone();
+        stage.nap(after_ns).await;
+        if stage.enter(|world| world.is_calm) {
+            return;
+        }
+        if hand_over {
+            self.hand_over().await;
+        } else {
+            drop(self.keep_alive(lease).await);
+        }
+    }
+
+    /// Asks whoever this client's member believes to lead to hand over to somebody, who need not be there.
+    async fn hand_over(&mut self) {
+        let Some(leader) = self.cluster.edition(self.member).and_then(|edition| edition.standing.leader)
+        else {
+            return self.cluster.stage().nap(1_000_000).await;
+        };
+        let ids = self.cluster.member_ids();
+        self.member = ids.iter().position(|&id| id == leader).unwrap_or(self.member);
+        let heir = ids[self.dice.index(ids.len())];
+        self.note(format_args!("> m{} move the lead to {heir}", self.member + 1));
+        self.leases.hand_over();
+        let stage = self.cluster.stage().clone();
+        let Some((node, _)) = self.cluster.node(self.member) else {
+            return stage.nap(1_000_000).await;
+        };
+        stage.spawn_on(self.member, "request", async move {
+            let request = pb::MoveLeaderRequest { target_id: heir.0 };
+            // Whether it worked shows in who leads.
+            drop(node.move_leader(request).await);
+        });
+        stage.enter(|world| world.count("client: handover asked for"));
+        let think = self.manners.think.draw(&mut self.dice);
+        stage.nap(think).await;
     }
 
     /// Repeats a request until it is answered as wished; false if it was not by `deadline`, or never will be because
@@ -216,12 +284,23 @@ impl Client {
         self.note(format_args!("#{id} > m{} {}", self.member + 1, Short(&request)));
         let (asked, deadline) =
             stage.enter(|world| (read_clocks(world), world.now() + self.manners.patience_ns));
-        if let Request::LeaseRevoke { id } = request {
-            self.leases.give_up(id);
+        let granted = match request {
+            Request::LeaseRevoke { id } => {
+                self.leases.give_up(id);
+                None
+            }
+            Request::LeaseGrant { id, .. } => Some(id),
+            _ => None,
+        };
+        if let Some(lease) = granted {
+            self.leases.ask(lease);
         }
         let outcome = self.call(Step::Ask(request.clone()), deadline).await;
         if let Outcome::Ok(Response::LeaseGrant { id, ttl, .. }) = outcome {
             self.leases.promise(id, asked, ttl);
+        }
+        if let Some(lease) = granted {
+            self.leases.asked(lease, self.comes_through(&outcome));
         }
         self.note(format_args!("#{id} < {}", ShortOutcome(&outcome)));
         stage.enter(|world| probes::answered(&request, &outcome, world));
@@ -239,16 +318,32 @@ impl Client {
             return Ended::Unreachable;
         }
         self.note(format_args!("> m{} keep-alive {lease}", self.member + 1));
-        let (asked, deadline) =
-            stage.enter(|world| (read_clocks(world), world.now() + self.manners.patience_ns));
-        let outcome = self.call(Step::KeepAlive(lease), deadline).await;
+        let (asked, asked_ns) = stage.enter(|world| (read_clocks(world), world.now()));
+        self.leases.ask(lease);
+        let outcome = self.call(Step::KeepAlive(lease), asked_ns + self.manners.patience_ns).await;
+        self.leases.asked(lease, self.comes_through(&outcome));
         self.note(format_args!("< {}", ShortOutcome(&outcome)));
         stage.enter(|world| probes::renewed(&outcome, world));
         if let Outcome::Ok(Response::LeaseGrant { ttl, .. }) = outcome {
             self.leases.promise(lease, asked, ttl);
-            stage.enter(|world| world.count("client: lease renewed"));
+            let lie = self.leases.renewed(lease, asked_ns);
+            stage.enter(|world| {
+                world.count("client: lease renewed");
+                if let Some(text) = lie {
+                    world.trouble("lease-truth", text);
+                }
+            });
         }
         Ended::Answered(outcome)
+    }
+
+    /// Until when what was asked for can come through, now that this came of it.
+    fn comes_through(&self, outcome: &Outcome) -> u64 {
+        let now = self.cluster.stage().now();
+        match outcome {
+            Outcome::Ok(_) | Outcome::Failed(_) => now,
+            Outcome::Unknown(_) => unheard_until(now, self.cluster.settings().election),
+        }
     }
 
     async fn call(&mut self, step: Step, deadline: u64) -> Outcome {
@@ -271,25 +366,35 @@ impl Client {
         let (member, home) = (self.member, stage.clone());
         let (chronicle, recorder, leases) =
             (self.chronicle.clone(), self.recorder.clone(), self.leases.clone());
+        let election = self.cluster.settings().election;
         let started = stage.spawn_on(member, "request", async move {
+            let arrived_ns = home.now();
+            let led = leading(&node);
             let write = matches!(&step, Step::Ask(request) if request.can_write());
             let compacts = matches!(step, Step::Ask(Request::Compact { .. }));
             let outcome = match step {
                 Step::Ask(request) => serve(&node, request).await,
                 Step::KeepAlive(lease) => renew(&node, lease).await,
+                Step::Race { .. } | Step::AtTheEnd { .. } | Step::HandOver => {
+                    unreachable!("it is made of several requests")
+                }
             };
             let edition = node.latest();
+            let leads = led.is_some() && led == leading(&node);
             drop(node);
             let applied = edition.standing.applied;
             let state_fault = chronicle.look(member, life, &edition, &recorder);
-            let lease_fault = leases.look(member, life, &edition, || home.enter(|world| read_clocks(world)));
             let ok = matches!(outcome, Outcome::Ok(_));
+            let (now_ns, led_write) = (home.now(), write && ok && leads);
+            let answered = Answered { member, life, asked_ns: arrived_ns, now_ns, led_write, election };
+            let clocks = || home.enter(|world| read_clocks(world));
+            let lease_fault = leases.look(&edition, answered, clocks);
             home.enter(|world| {
                 if let Some(text) = state_fault {
                     world.trouble("same-state", text);
                 }
-                if let Some(text) = lease_fault {
-                    world.trouble("lease-promise", text);
+                if let Some((rule, text)) = lease_fault {
+                    world.trouble(rule, text);
                 }
                 if ok && compacts {
                     world.observe(&Happening::Compacted { member });
@@ -329,6 +434,12 @@ impl Client {
             .stage()
             .enter(|world| world.record(&Event::Client { client: self.number as usize, line: &text }));
     }
+}
+
+/// The term in which the member leads, if it does.
+fn leading(node: &Node<Sim>) -> Option<u64> {
+    let standing = node.latest().standing;
+    (standing.leader == Some(node.config().me.id)).then_some(standing.term)
 }
 
 /// Asks a member what the client asked, in etcd's messages.

@@ -3,10 +3,32 @@ mod chronicle;
 mod converged;
 mod leases;
 mod linear;
+mod locks;
 mod watches;
 
 pub use chronicle::{Chronicle, READER};
 pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
-pub use leases::{Leases, read_clocks};
+pub use leases::{Answered, Leases, read_clocks, run_out, unheard_until};
 pub use linear::{Linear, impossible, linearizable};
+pub use locks::fenced;
 pub use watches::{Stream, Watched};
+
+/// A judge that cannot be called before what it judges is built.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits {
+    pub judge: &'static str,
+    pub waits_for: &'static str,
+}
+
+pub const WAITING: &[Waits] = &[
+    Waits { judge: "auth", waits_for: "authentication" },
+    Waits { judge: "membership", waits_for: "changes of the membership" },
+    Waits { judge: "lock and election services", waits_for: "the Lock and Election services" },
+];
+
+/// One line for the end of a summary: which judges did not look, and why.
+pub fn waiting_line() -> String {
+    let each: Vec<String> =
+        WAITING.iter().map(|waits| format!("{} (for {})", waits.judge, waits.waits_for)).collect();
+    format!("judges that wait: {}", each.join(", "))
+}

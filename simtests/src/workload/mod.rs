@@ -5,7 +5,7 @@ use detcd_jepsen_like::history::{
 };
 use detcd_runtime_sim::Dice;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{collections::VecDeque, fmt};
 
 /// How often each kind of operation is drawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +97,7 @@ impl Mix {
             compact: weight(1, 4, 600),
             batch: weight(1, 8, 600),
             old_transaction: weight(1, 8, 600),
-            lease: weight(1, 20, 700),
+            lease: weight(1, 20, 500),
         }
     }
 }
@@ -108,6 +108,26 @@ pub enum Step {
     Ask(Request),
     /// Renews a lease; no part of the history, which knows no time.
     KeepAlive(i64),
+    /// Asks, and renews the lease before the answer comes.
+    Race {
+        request: Request,
+        lease: i64,
+    },
+    /// Comes back to a lease about when it runs out: renews it, or has the leader hand over.
+    AtTheEnd {
+        lease: i64,
+        after_ns: u64,
+        hand_over: bool,
+    },
+    HandOver,
+}
+
+/// A lease that a client believes to live.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    id: i64,
+    /// Else nobody renews it, and it runs out.
+    is_renewed: bool,
 }
 
 /// One client's source of requests.
@@ -117,9 +137,12 @@ pub struct Workload {
     large_permille: u64,
     mix: Mix,
     next_value: u64,
-    /// Leases of this client that it believes to live.
-    leases: Vec<i64>,
-    next_lease: i64,
+    leases: Vec<Held>,
+    next_lease: u64,
+    /// Granted a moment ago, with how many seconds.
+    granted: Option<(i64, i64)>,
+    /// What is left of something that takes several requests.
+    script: VecDeque<Request>,
     /// The newest revision this client has seen.
     revision: i64,
     /// The revision of the last delete that it made, until it has compacted there.
@@ -140,6 +163,8 @@ impl Workload {
             next_value: 0,
             leases: Vec::new(),
             next_lease: 0,
+            granted: None,
+            script: VecDeque::new(),
             revision: 0,
             deleted: 0,
             compacted: 0,
@@ -167,6 +192,19 @@ impl Workload {
     }
 
     pub fn next(&mut self, dice: &mut Dice) -> Step {
+        if let Some((id, ttl)) = self.granted.take() {
+            let is_renewed = dice.coin();
+            self.leases.push(Held { id, is_renewed });
+            if !is_renewed && dice.coin() {
+                // A few milliseconds decide whether it comes before the end, after it, or while it is being revoked.
+                let after_ns =
+                    (ttl as u64 * 1_000_000_000 + dice.below(60_000_000)).saturating_sub(20_000_000);
+                return Step::AtTheEnd { lease: id, after_ns, hand_over: dice.permille(300) };
+            }
+        }
+        if let Some(request) = self.script.pop_front() {
+            return Step::Ask(request);
+        }
         let mix = &self.mix;
         let others = mix.put
             + mix.get
@@ -186,26 +224,69 @@ impl Workload {
         }
     }
 
+    /// An id that nobody else chooses: mostly small, also below zero, and next to the ends of what an id can be.
+    pub fn lease_id(dice: &mut Dice, client: u32, number: u64) -> i64 {
+        let id = i64::from(client + 1) * 10_000 + number as i64;
+        match dice.weighted(&[6, 2, 1, 1]) {
+            0 => id,
+            1 => -id,
+            2 => i64::MAX - id,
+            _ => i64::MIN + id,
+        }
+    }
+
+    fn put_under(&mut self, dice: &mut Dice, key: Vec<u8>, lease: i64) -> Request {
+        let value = self.value(dice);
+        Request::Put(PutRequest { key, value, lease, ..PutRequest::default() })
+    }
+
     fn next_of_leases(&mut self, dice: &mut Dice) -> Step {
-        let kind = if self.leases.is_empty() { 0 } else { dice.weighted(&[15, 40, 35, 10]) };
-        let lease = self.leases.get(dice.index(self.leases.len())).copied().unwrap_or_default();
-        match kind {
-            0 => {
-                self.next_lease += 1;
-                let id = i64::from(self.client + 1) * 10_000 + self.next_lease;
-                Step::Ask(Request::LeaseGrant { id, ttl: dice.between(1, 3) as i64 })
-            }
+        let held = self.leases.get(dice.index(self.leases.len())).copied();
+        let Some(Held { id: lease, is_renewed }) = held else { return self.grant(dice) };
+        match dice.weighted(&[20, 30, 25, 8, 8, 8, 1]) {
+            0 => self.grant(dice),
             1 => {
                 let key = Workload::key(dice.below(self.keys));
-                let value = self.value(dice);
-                Step::Ask(Request::Put(PutRequest { key, value, lease, ..PutRequest::default() }))
+                Step::Ask(self.put_under(dice, key, lease))
             }
-            2 => Step::KeepAlive(lease),
-            _ => {
-                self.leases.retain(|&other| other != lease);
-                Step::Ask(Request::LeaseRevoke { id: lease })
+            2 if is_renewed => Step::KeepAlive(lease),
+            2 => Step::Ask(Request::get(Workload::key(dice.below(self.keys)))),
+            3 => {
+                self.lost(lease);
+                let request = Request::LeaseRevoke { id: lease };
+                if dice.coin() { Step::Race { request, lease } } else { Step::Ask(request) }
             }
+            4 => {
+                // One key goes from lease to lease, and one of the leases ends.
+                let other = self.leases[dice.index(self.leases.len())].id;
+                let key = Workload::key(dice.below(self.keys));
+                let first = self.put_under(dice, key.clone(), lease);
+                let under = if dice.permille(200) { 0 } else { other };
+                let second = self.put_under(dice, key.clone(), under);
+                self.script.push_back(second);
+                if dice.coin() {
+                    self.lost(lease);
+                    self.script.push_back(Request::LeaseRevoke { id: lease });
+                }
+                self.script.push_back(Request::get(key));
+                Step::Ask(first)
+            }
+            5 => {
+                for number in 0..self.keys.min(4) {
+                    let put = self.put_under(dice, Workload::key(number), lease);
+                    self.script.push_back(put);
+                }
+                Step::Ask(self.script.pop_front().expect("there is at least one key"))
+            }
+            _ => Step::HandOver,
         }
+    }
+
+    fn grant(&mut self, dice: &mut Dice) -> Step {
+        self.next_lease += 1;
+        let id = Workload::lease_id(dice, self.client, self.next_lease);
+        let request = Request::LeaseGrant { id, ttl: dice.weighted(&[5, 3, 2]) as i64 + 1 };
+        if dice.permille(250) { Step::Race { request, lease: id } } else { Step::Ask(request) }
     }
 
     fn next_request(&mut self, dice: &mut Dice) -> Request {
@@ -314,7 +395,7 @@ impl Workload {
 
     /// The lease is gone.
     pub fn lost(&mut self, lease: i64) {
-        self.leases.retain(|&other| other != lease);
+        self.leases.retain(|held| held.id != lease);
     }
 
     /// Learns from an answer.
@@ -333,7 +414,7 @@ impl Workload {
                 }
             }
             Response::Delete(delete) if delete.deleted > 0 => self.deleted = delete.revision,
-            Response::LeaseGrant { id, .. } => self.leases.push(*id),
+            Response::LeaseGrant { id, ttl, .. } => self.granted = Some((*id, *ttl)),
             Response::Txn(txn) => txn.responses.iter().for_each(|response| self.saw(response)),
             _ => {}
         }

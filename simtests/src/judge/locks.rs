@@ -1,0 +1,65 @@
+//! Fencing: what contenders did in their turns, in the order of revisions.
+//!
+//! A guarded write names the create revision of the key whose turn it was. The judge goes through the revisions as they were
+//! made and asks at each guarded write that
+//! - this turn is not older than one that has written before: the writes of two holders do not interleave;
+//! - the writer's own key still stood in the state before;
+//! - no key that was created before it stood there any more: its turn had begun.
+//!
+//! A proclamation is a guarded write to the writer's own key. Revisions that a compaction took before anybody looked leave
+//! a gap, after which the judge knows of no key until it sees one put.
+use crate::client::locker::{GUARDED, PREFIX};
+use detcd_core::store::Record;
+use std::collections::BTreeMap;
+
+/// What is wrong with the turns, if anything is. `records`: what was made at each revision.
+pub fn fenced(records: &BTreeMap<i64, Vec<Record>>) -> Option<String> {
+    // Every contender's key that stands, with its create revision.
+    let mut standing: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
+    let mut is_whole = true;
+    let (mut last, mut newest_turn) = (1, 0);
+    for (&revision, made) in records {
+        if revision != last + 1 {
+            standing.clear();
+            is_whole = false;
+        }
+        last = revision;
+        for record in made {
+            if let Some(turn) = turn_of(record) {
+                if turn < newest_turn {
+                    return Some(format!(
+                        "revision {revision} was written in turn {turn}, and turn {newest_turn} had written before"
+                    ));
+                }
+                newest_turn = turn;
+                if let Some((key, before)) = standing.iter().find(|(_, created)| **created < turn) {
+                    return Some(format!(
+                        "revision {revision} was written in turn {turn}, and {}, created at {before}, stood before it",
+                        key.escape_ascii()
+                    ));
+                }
+                if is_whole && !standing.values().any(|&created| created == turn) {
+                    return Some(format!(
+                        "revision {revision} was written in turn {turn}, and its key was gone"
+                    ));
+                }
+            }
+        }
+        for record in made.iter().filter(|record| record.key().starts_with(PREFIX)) {
+            if record.is_tombstone() {
+                standing.remove(record.key());
+            } else {
+                standing.insert(record.key().to_vec(), record.create_revision());
+            }
+        }
+    }
+    None
+}
+
+/// The turn in which a record was written, if it is a guarded write.
+fn turn_of(record: &Record) -> Option<i64> {
+    if record.is_tombstone() || !(record.key() == GUARDED || record.key().starts_with(PREFIX)) {
+        return None;
+    }
+    std::str::from_utf8(record.value()).ok()?.split('-').next()?.parse().ok()
+}
