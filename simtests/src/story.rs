@@ -305,6 +305,8 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         let silenced = silenced.clone();
         stage.spawn(watcher.work(move || silenced.load(Ordering::Relaxed)));
     }
+    let ended = silenced.clone();
+    stage.spawn(judge::watch_queues(cluster.clone(), move || ended.load(Ordering::Relaxed)));
     stage.spawn(nemesis::strike(cluster.clone(), plan.strikes));
 
     storm(&stage, plan.storm_ns).await;

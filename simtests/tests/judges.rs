@@ -235,7 +235,7 @@ const SECOND: u64 = 1_000_000_000;
 fn answered(member: usize, life: u64, now: u64) -> Answered {
     let now_ns = now * SECOND;
     let election = Span::millis(100);
-    Answered { member, life, asked_ns: now_ns - SECOND / 10, now_ns, led_write: false, election }
+    Answered { member, life, asked_ns: now_ns.saturating_sub(SECOND / 10), now_ns, led_write: false, election }
 }
 
 /// What two members' clocks show then; the second has been running for a day.
@@ -646,4 +646,10 @@ fn a_compaction_leaves_the_last_change_of_a_key_at_its_revision() {
     assert!(heard(both[..1].to_vec()).judge(&made(&store), &bounds).is_err(), "the tombstone stays");
     assert!(heard(vec![]).has_reached(2, &made(&store)));
     assert!(heard(vec![]).judge(&made(&store), &bounds).is_err());
+}
+
+#[test]
+fn a_queue_that_only_grows_is_seen() {
+    assert_eq!(judge::queues::fault("inbox", 100), None);
+    assert!(judge::queues::fault("inbox", 5_000).is_some());
 }

@@ -4,6 +4,7 @@ mod converged;
 mod leases;
 mod linear;
 mod locks;
+pub mod queues;
 mod watches;
 
 pub use chronicle::{Chronicle, READER};
@@ -11,6 +12,7 @@ pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
 pub use leases::{Answered, Leases, read_clocks, run_out, unheard_until};
 pub use linear::{Linear, impossible, linearizable};
 pub use locks::fenced;
+pub use queues::watch_queues;
 pub use watches::{Stream, Watched};
 
 /// A judge that cannot be called before what it judges is built.
