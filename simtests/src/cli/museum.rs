@@ -42,9 +42,12 @@ pub struct Museum {
     /// How long to make the first failure of each bug small
     #[arg(long, value_name = "TIME", value_parser = args::duration)]
     shrink: Option<Duration>,
-    /// Also hunt these without aiming, to show what aiming gives
+    /// Also hunt these by consequences only, with aiming and without, to show what aiming gives
     #[arg(long, value_name = "BUG", value_delimiter = ',', value_parser = Plant::ALL.map(Plant::name))]
     unaimed: Vec<String>,
+    /// Most seeds for one catch without aiming [default: as with it]
+    #[arg(long, value_name = "SEEDS")]
+    unaimed_budget: Option<u64>,
     /// Write the page
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -88,10 +91,15 @@ fn effort(args: &Museum, seeds_max: u64, shrink: Option<Duration>) -> Effort {
     Effort { catches: args.catches.max(1), seeds_max, jobs: args.jobs.unwrap_or(cores), shrink }
 }
 
-fn search(args: &Museum, exhibits: &[&Exhibit], effort: Effort, aims: bool) -> Finds {
+fn search(
+    args: &Museum,
+    exhibits: &[&Exhibit],
+    effort: Effort,
+    how: impl Fn(Options) -> Options + Sync,
+) -> Finds {
     let stop = AtomicBool::new(false);
-    let how = |exhibit: &Exhibit| Options { aims, ..options(args, exhibit) };
-    hunt(exhibits, effort, how, &stop, |exhibit, caught| match caught {
+    let each = |exhibit: &Exhibit| how(options(args, exhibit));
+    hunt(exhibits, effort, each, &stop, |exhibit, caught| match caught {
         Ok(catch) => eprintln!(
             "{:<28} {:>6} seeds {:>8.2} CPU s  {} (seed {:#x})",
             exhibit.plant.name(),
@@ -109,15 +117,20 @@ fn show(args: &Museum) -> Result<u8, String> {
         EXHIBITS.iter().filter(|exhibit| names.iter().any(|name| name == exhibit.plant.name())).collect()
     };
     let exhibits = if args.only.is_empty() { EXHIBITS.iter().collect() } else { named(&args.only) };
-    let finds = search(args, &exhibits, effort(args, args.budget, args.shrink), true);
-    let unaimed = search(args, &named(&args.unaimed), effort(args, args.budget, None), false);
+    let finds = search(args, &exhibits, effort(args, args.budget, args.shrink), |options| options);
+    let compared = named(&args.unaimed);
+    let by_harm = |options| Options { causes: false, ..options };
+    let aimed = search(args, &compared, effort(args, args.budget, None), by_harm);
+    let budget = args.unaimed_budget.unwrap_or(args.budget);
+    let without = |options| Options { aims: false, ..by_harm(options) };
+    let unaimed = search(args, &compared, effort(args, budget, None), without);
     let made = Made {
         command: command(),
         engine: args.sim.name(),
         seeds_max: args.budget,
         catches: args.catches.max(1),
     };
-    let text = page(&made, &finds, &unaimed);
+    let text = page(&made, &finds, &aimed, &unaimed);
     match &args.out {
         Some(path) => fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?,
         None => print!("{text}"),
@@ -144,7 +157,7 @@ fn check(args: &Museum, before: &Finds) -> Result<u8, String> {
         })
         .collect();
     let seeds_max = (QUICK_SEEDS * WORSE + SLACK) as u64 * args.catches.max(1);
-    let finds = search(args, &quick, effort(args, seeds_max, None), true);
+    let finds = search(args, &quick, effort(args, seeds_max, None), |options| options);
     let mut worse = Vec::new();
     for exhibit in &quick {
         let name = exhibit.plant.name();

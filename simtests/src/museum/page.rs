@@ -13,8 +13,9 @@ pub struct Made {
     pub catches: u64,
 }
 
-/// The page in Markdown. `unaimed`: what was found without aiming, for the bugs for which somebody looked.
-pub fn page(made: &Made, finds: &Finds, unaimed: &Finds) -> String {
+/// The page in Markdown. `aimed` and `unaimed`: what was found by consequences alone with aiming and without, for the bugs
+/// for which somebody looked.
+pub fn page(made: &Made, finds: &Finds, aimed: &Finds, unaimed: &Finds) -> String {
     let mut page = String::new();
     let mut put = |line: &str| {
         page.push_str(line);
@@ -50,12 +51,15 @@ pub fn page(made: &Made, finds: &Finds, unaimed: &Finds) -> String {
         put("");
         put("## What aiming gives");
         put("");
-        put("The same plans without traps, with as many faults at random times instead.");
+        put(
+            "The same plans without traps, with as many faults at random times instead; both judged by consequences only, \
+             not by what a member says before its disk is done.",
+        );
         put("");
         put("| bug | seeds, aimed | seeds, not aimed | gain |");
         put("|---|---:|---:|---:|");
         for (name, without) in unaimed {
-            let Some(with) = finds.get(name) else { continue };
+            let Some(with) = aimed.get(name) else { continue };
             put(&format!("| `{name}` | {} | {} | {} |", seeds(with), seeds(without), gain(with, without)));
         }
     }
