@@ -119,6 +119,11 @@ impl<'p, 'h> Choices<'p, 'h> {
         candidate.above < gap
             && gap <= candidate.upto
             && self.only_at[c].is_none_or(|only| only == gap)
+            && self
+                .plan
+                .changed
+                .get(&gap)
+                .is_none_or(|changed| changed.iter().all(|key| candidate.keys.binary_search(key).is_ok()))
             && match candidate.write {
                 Write::Op(id) => match self.plan.request(id) {
                     Request::Put(_) => !self.outlook.rules_out(candidate.keys[0], gap, false),

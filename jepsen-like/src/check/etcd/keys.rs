@@ -14,6 +14,7 @@ impl<'h> Keys<'h> {
     pub fn of(history: &'h History, options: &'h Options) -> Self {
         let mut keys = Vec::new();
         collect_kvs(&options.initial, &mut keys);
+        keys.extend(options.changed.values().flatten().map(Vec::as_slice));
         for op in history.ops() {
             collect_request(&op.request, &mut keys);
             if let Some(response) = op.response() {

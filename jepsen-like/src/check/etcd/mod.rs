@@ -29,6 +29,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -48,6 +50,9 @@ pub struct Options {
     pub initial: Vec<KeyValue>,
     /// What is known to have written without a client's request.
     pub internal: Vec<Internal>,
+    /// Which keys changed at a revision, for whoever could look inside: exactly these, each once. A revision that is
+    /// not named may have changed anything.
+    pub changed: BTreeMap<i64, Vec<Vec<u8>>>,
     /// Whether a lease may run out and take its keys with it at any time.
     pub lease_expiry: bool,
     /// Whether the server may compact on its own.
@@ -62,6 +67,7 @@ impl Default for Options {
             initial_revision: 1,
             initial: Vec::new(),
             internal: Vec::new(),
+            changed: BTreeMap::new(),
             lease_expiry: false,
             auto_compaction: false,
             budget: 2_000_000,

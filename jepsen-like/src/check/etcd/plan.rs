@@ -44,6 +44,8 @@ pub(super) struct Plan<'h> {
     pub candidates: Vec<Candidate>,
     /// Keys by the lease that some put attaches them to.
     pub leased: BTreeMap<i64, KeySet>,
+    /// The keys that are known to have changed at a revision, and no others.
+    pub changed: BTreeMap<i64, KeySet>,
 }
 
 /// Two writes claim one revision.
@@ -67,6 +69,11 @@ impl<'h> Plan<'h> {
             observations: Vec::new(),
             candidates: Vec::new(),
             leased: leased(ops, options, &keys),
+            changed: options
+                .changed
+                .iter()
+                .map(|(&revision, changed)| (revision, changed.iter().map(|key| keys.id(key)).collect()))
+                .collect(),
             keys,
         };
         for internal in &options.internal {

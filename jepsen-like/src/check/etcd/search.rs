@@ -211,6 +211,7 @@ impl<'p, 'h> Search<'p, 'h> {
             return self.observe();
         };
         self.count_state();
+        let mark = self.store.mark();
         let (op, result) = match write {
             Write::Op(id) => {
                 let response = self.plan.ops[id].response();
@@ -236,7 +237,23 @@ impl<'p, 'h> Search<'p, 'h> {
             revision,
             "a write that is known to have changed something did not"
         );
+        if let Some(mismatch) = self.changed_otherwise(revision, mark) {
+            return Err(self.impossible(ViolationKind::WriteMismatch, revision, op, mismatch));
+        }
         self.observe()
+    }
+
+    /// What was written since `mark` against what is known to have changed at `revision`.
+    fn changed_otherwise(&self, revision: i64, mark: Mark) -> Option<Mismatch> {
+        let changed = self.plan.changed.get(&revision)?;
+        let written: KeySet = self.store.written_since(mark).iter().copied().collect();
+        if written == *changed {
+            return None;
+        }
+        let names =
+            |keys: &KeySet| explain::names(&self.plan.keys, &keys.iter().copied().collect::<Vec<_>>());
+        let text = format!("it changes {}, and what changed was {}", names(&written), names(changed));
+        Some(Mismatch { text, keys: written.union(changed).copied().collect() })
     }
 
     /// Compares the answers that show the revision the store is at.
@@ -437,6 +454,9 @@ impl<'p, 'h> Search<'p, 'h> {
             return false;
         }
         let gap = self.store.revision();
+        if self.changed_otherwise(gap, mark).is_some() {
+            return false;
+        }
         let told = self.choices.outlook.facts(gap).iter().all(|fact| {
             self.store.live(fact.key).is_some_and(|version| match fact.told {
                 Told::Pair { kv, keys_only } => execute::same(kv, version, keys_only).is_ok(),
