@@ -67,6 +67,11 @@ impl Fanout {
         }
     }
 
+    /// How much waits for the hub for which most waits.
+    pub fn longest_post(&self) -> usize {
+        self.hubs.iter().map(Mailbox::len).max().unwrap_or_default()
+    }
+
     /// Everything posted before is served, then the hubs end, and with them every stream.
     pub fn stop(&self) {
         for hub in self.hubs.iter() {

@@ -81,6 +81,11 @@ impl Gate {
         }
     }
 
+    /// How many slots there are for those who wait; there are never fewer again.
+    pub fn slots(&self) -> usize {
+        self.lock().slots.len()
+    }
+
     fn ticket(&self) -> Result<Answer, Refusal> {
         let mut slots = self.lock();
         if slots.stopped {

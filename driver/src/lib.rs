@@ -30,7 +30,7 @@ pub use front::{
     health::Probe,
     watch::{WatchReplies, WatchRequests},
 };
-pub use node::{Node, seat, start};
+pub use node::{Loads, Node, seat, start};
 pub use recovery::owner;
 pub use runtime::{
     Arrival, CallFailed, Disk, Fault, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions,

@@ -66,6 +66,11 @@ impl<T: Send> Mailbox<T> {
         insert(self.lock(), item, usize::MAX).ok();
     }
 
+    /// How many items wait.
+    pub fn len(&self) -> usize {
+        self.lock().queue.len()
+    }
+
     /// The reader takes what is there and then hears that it was the last; new items are refused.
     pub fn close(&self) {
         let mut inner = self.lock();

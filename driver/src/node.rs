@@ -39,6 +39,17 @@ pub(crate) struct Inner<R: Runtime> {
     stopped: Latch,
 }
 
+/// What waits inside a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loads {
+    /// Inputs for the core.
+    pub inbox: usize,
+    /// The most requests that ever waited for the core's answer at once.
+    pub gate: usize,
+    /// Editions and requests for the hub for which most waits.
+    pub post: usize,
+}
+
 impl<R: Runtime> Clone for Node<R> {
     fn clone(&self) -> Self {
         Node(self.0.clone())
@@ -133,6 +144,11 @@ impl<R: Runtime> Node<R> {
     /// The newest committed state this member knows, and where it stands.
     pub fn latest(&self) -> Arc<Edition> {
         self.0.board.latest()
+    }
+
+    /// How full the queues of this member are. Costs a few locks; nothing is counted for it.
+    pub fn loads(&self) -> Loads {
+        Loads { inbox: self.0.inbox.len(), gate: self.0.gate.slots(), post: self.0.fanout.longest_post() }
     }
 
     /// Waits until this member has published its name through the log: from then on it serves.

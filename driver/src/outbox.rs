@@ -58,6 +58,11 @@ impl Outbox {
         self.0.lock().expect("nothing panics while it holds this lock")
     }
 
+    /// How many replies wait to be read.
+    pub fn len(&self) -> usize {
+        self.lock().queue.len()
+    }
+
     /// Takes an event reply, unless as many wait as may.
     pub fn offer(&self, response: &WatchResponse, fragment: bool) -> bool {
         let mut inner = self.lock();

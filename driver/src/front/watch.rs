@@ -53,6 +53,11 @@ impl WatchRequests {
 }
 
 impl WatchReplies {
+    /// How many replies wait to be read, the pieces of the last one not counted.
+    pub fn waiting(&self) -> usize {
+        self.line.outbox.len()
+    }
+
     /// The next reply, header filled in; the refusal is the last thing a stream says.
     pub async fn next(&mut self) -> Result<WatchResponse, Refusal> {
         if let Some(piece) = self.pieces.pop_front() {

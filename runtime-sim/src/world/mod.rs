@@ -465,6 +465,11 @@ impl World {
         }
     }
 
+    /// How many timers are set, of members, clients and the world itself.
+    pub fn timers(&self) -> usize {
+        self.agenda.len()
+    }
+
     pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
         &self.counts
     }
