@@ -3,6 +3,7 @@ use super::{
     never,
     summary::{Summary, is_fault},
 };
+use crate::judge::waiting_line;
 use std::fmt;
 
 impl fmt::Display for Summary {
@@ -40,6 +41,7 @@ impl Summary {
         if self.verified > 0 {
             writeln!(f, "  {:<32} {:>12} {:>12} differed", "seeds run twice", self.verified, self.differing)?;
         }
+        writeln!(f, "{}", waiting_line())?;
         let never: Vec<&str> = never(&self.counts).collect();
         if !never.is_empty() {
             writeln!(f, "never happened: {}", never.join(", "))?;
