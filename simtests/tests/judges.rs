@@ -236,7 +236,14 @@ const SECOND: u64 = 1_000_000_000;
 fn answered(member: usize, life: u64, now: u64) -> Answered {
     let now_ns = now * SECOND;
     let election = Span::millis(100);
-    Answered { member, life, asked_ns: now_ns.saturating_sub(SECOND / 10), now_ns, led_write: false, election }
+    Answered {
+        member,
+        life,
+        asked_ns: now_ns.saturating_sub(SECOND / 10),
+        now_ns,
+        led_write: false,
+        election,
+    }
 }
 
 /// What two members' clocks show then; the second has been running for a day.

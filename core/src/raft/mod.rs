@@ -257,6 +257,14 @@ impl Raft {
                 self.become_follower(now, m.term, Some(from));
                 true
             }
+            T::MsgVote if !self.is_leader() => {
+                // Only a vote that is given puts one's own campaign off (Raft 5.2). Else a candidate whose log is behind,
+                // and whose clock runs first, could keep those who can win from ever standing.
+                let (heard, due) = (self.heard, self.election_due);
+                self.become_follower(now, m.term, None);
+                (self.heard, self.election_due) = (heard, due);
+                true
+            }
             _ => {
                 self.become_follower(now, m.term, None);
                 true

@@ -41,11 +41,11 @@ impl Summary {
         if self.verified > 0 {
             writeln!(f, "  {:<32} {:>12} {:>12} differed", "seeds run twice", self.verified, self.differing)?;
         }
-        writeln!(f, "{}", waiting_line())?;
         let never: Vec<&str> = never(&self.counts).collect();
         if !never.is_empty() {
             writeln!(f, "never happened: {}", never.join(", "))?;
         }
+        writeln!(f, "{}", waiting_line())?;
         Ok(())
     }
 
