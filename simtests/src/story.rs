@@ -3,7 +3,7 @@ use crate::{
     client::{Client, Manners, Recorder, locker::Locker, watcher::Watcher},
     cluster::Cluster,
     invariants::{Canary, Durability, HaltsWithReason, OneLeaderPerTerm, SilentWithoutTail},
-    judge::{self, Chronicle, Leases, Linear, Reach, Watched},
+    judge::{self, Chronicle, Expected, Leases, Linear, Made, Queues, Reach, Watched, Work},
     nemesis::{self, Doom, LastBlow, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
@@ -91,6 +91,9 @@ pub struct Outcome {
     /// What happened how often: faults, messages, elections.
     pub counts: BTreeMap<&'static str, u64>,
     pub stats: Stats,
+    /// What the judges had to judge, and which of them the plan gave work to.
+    pub work: Work,
+    pub expected: Expected,
     /// Requests that were answered as wished.
     pub acked: u64,
     /// What playing and judging took, in nanoseconds of one processor; the one figure that differs from play to play.
@@ -104,9 +107,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Clean, but only because nothing was done that could have gone wrong.
+    /// Clean, but only because some judge saw next to nothing of what the plan meant it to judge.
     pub fn is_vacuous(&self) -> bool {
-        self.verdict == Verdict::Clean && self.stats.writes < 10
+        !self.idle().is_empty()
+    }
+
+    /// The judges that a clean run left without work.
+    pub fn idle(&self) -> Vec<&'static str> {
+        if self.verdict == Verdict::Clean { self.work.idle(&self.expected) } else { Vec::new() }
     }
 }
 
@@ -169,22 +177,22 @@ pub fn play_with(mut plan: Plan, options: Options, choices: Choices) -> Played {
             Choices::Play(tape) => tape::play(tape),
         }
         async move {
-            let (mut outcome, history) = act(plan, options).await;
+            let (mut outcome, history, made) = act(plan, options).await;
             // The run has its thread to itself.
             outcome.cpu_ns = thread_cpu_ns();
-            (outcome, history, tape::take())
+            (outcome, history, made, tape::take())
         }
     };
     let played = match options.engine {
         Engine::Member => perform(seed, scenario),
         Engine::Replica => perform_queued(seed, scenario),
     };
-    let (mut outcome, history, taken) = match played {
+    let (mut outcome, history, made, taken) = match played {
         Ok(played) => played,
         Err(panic) => return Played { outcome: broken(seed, panic), tape: None, strayed: None },
     };
     let before = thread_cpu_ns();
-    judge_history(&mut outcome, &history, options.trace);
+    judge_history(&mut outcome, &history, &made, options.trace);
     outcome.cpu_ns += thread_cpu_ns() - before;
     let (tape, strayed) = taken.unzip();
     Played { outcome, tape: tape.filter(|_| records), strayed: strayed.flatten() }
@@ -207,6 +215,8 @@ fn broken(seed: u64, why: String) -> Outcome {
         simulated_ns: 0,
         counts: BTreeMap::new(),
         stats: Stats::default(),
+        work: Work::default(),
+        expected: Expected::default(),
         acked: 0,
         cpu_ns: 0,
         failed_ns: None,
@@ -215,9 +225,9 @@ fn broken(seed: u64, why: String) -> Outcome {
     }
 }
 
-fn judge_history(outcome: &mut Outcome, history: &History, trace: bool) {
+fn judge_history(outcome: &mut Outcome, history: &History, made: &Made, trace: bool) {
     if outcome.verdict == Verdict::Clean {
-        match judge::linearizable(history) {
+        match judge::linearizable(history, made) {
             Linear::Legal(stats) => outcome.stats = stats,
             Linear::Illegal(_) if outcome.counts.contains_key(BROKEN_PROMISE) => {
                 *outcome.counts.entry(LOSS).or_default() += 1;
@@ -228,6 +238,11 @@ fn judge_history(outcome: &mut Outcome, history: &History, trace: bool) {
             Linear::Unknown(why) => outcome.verdict = Verdict::Unknown(why),
         }
     }
+    (outcome.work.answers, outcome.work.writes) = (outcome.stats.checked, outcome.stats.writes);
+    let idle = outcome.idle().into_iter().map(|judge| (judge, 1));
+    for (what, n) in outcome.work.lines().into_iter().filter(|(_, n)| *n > 0).chain(idle) {
+        *outcome.counts.entry(what).or_default() += n;
+    }
     if let Some(mut recording) = outcome.recording.take() {
         recording.rule(outcome);
         outcome.text = trace.then(|| recording.text());
@@ -235,7 +250,7 @@ fn judge_history(outcome: &mut Outcome, history: &History, trace: bool) {
     }
 }
 
-async fn act(plan: Plan, options: Options) -> (Outcome, History) {
+async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     let seed = plan.seed;
     let members = plan.settings.members;
     let election_ns = plan.settings.election.as_nanos();
@@ -245,6 +260,12 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         (false, false) => Keep::Nothing,
     };
     let plan_text = options.record.then(|| plan.to_string());
+    let expected = Expected {
+        several_members: members > 1,
+        watches: !plan.watchers.is_empty(),
+        leases: plan.mix.lease > 0 || !plan.contenders.is_empty(),
+        turns: !plan.contenders.is_empty(),
+    };
     let (has_handovers, clocks_stop) = (plan.has_handovers(), plan.stops_clocks());
     let max_inflight_messages = plan.settings.max_inflight_messages;
     let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, keep, BUDGET);
@@ -305,8 +326,9 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
         let silenced = silenced.clone();
         stage.spawn(watcher.work(move || silenced.load(Ordering::Relaxed)));
     }
+    let queues = Queues::default();
     let ended = silenced.clone();
-    stage.spawn(judge::watch_queues(cluster.clone(), move || ended.load(Ordering::Relaxed)));
+    stage.spawn(queues.clone().watch(cluster.clone(), move || ended.load(Ordering::Relaxed)));
     stage.spawn(nemesis::strike(cluster.clone(), plan.strikes));
 
     storm(&stage, plan.storm_ns).await;
@@ -332,6 +354,18 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
 
     let (acked, times) = (recorder.acked(), recorder.times());
     let history = recorder.take();
+    let made = chronicle.records();
+    let (lease_promises, lease_ends) = leases.judged();
+    let work = Work {
+        revisions_compared: chronicle.compared(),
+        watches: watched.iter().map(Watched::times_opened).sum(),
+        watch_events: watched.iter().map(Watched::events).sum(),
+        lease_promises,
+        lease_ends,
+        guarded_writes: judge::guarded_writes(&made),
+        queue_looks: queues.looks(),
+        ..Work::default()
+    };
     let outcome = stage.enter(|world| {
         let mut event = world.events();
         if let Some(trouble) = world.troubles().first() {
@@ -350,15 +384,18 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History) {
             simulated_ns: world.now(),
             counts: world.counts().clone(),
             stats: Stats::default(),
+            work,
+            expected,
             acked,
             cpu_ns: 0,
             failed_ns: world.troubles().first().map(|trouble| trouble.at),
             text: world.take_text(),
-            recording: draft.map(|draft| Box::new(draft.finish(seed, world, &history, &times, &watched))),
+            recording: draft
+                .map(|draft| Box::new(draft.finish(seed, world, (&history, &made), &times, &watched))),
         }
     });
     cluster.end().await;
-    (outcome, history)
+    (outcome, history, made)
 }
 
 /// Everything heals, but for those who are doomed.

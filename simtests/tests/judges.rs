@@ -7,6 +7,7 @@ use detcd_core::{
     store::{Record, Store},
     wal::{SegmentName, Writer},
 };
+use detcd_jepsen_like::history::{History, Outcome, PutResponse, Request, Response};
 use detcd_proto::{
     etcdserverpb::{Metadata, ResponseHeader, WatchResponse},
     mvccpb::{self, event::EventType},
@@ -21,7 +22,7 @@ use detcd_simtests::{
         watcher::{Start, Wish},
     },
     invariants::{Durability, OneLeaderPerTerm},
-    judge::{self, Answered, Chronicle, Leases, Watched, fenced},
+    judge::{self, Answered, Chronicle, Expected, Leases, Linear, Watched, Work, fenced},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -545,7 +546,7 @@ fn a_watch_that_missed_repeated_or_invented_something_is_seen() {
     wrong_past.hear(&reply(3, event)).unwrap();
     assert!(wrong_past.judge(&made(&store), &BTreeSet::new()).unwrap_err().contains("previous pair"));
     assert_eq!(
-        wrong_past.judge(&made(&store), &BTreeSet::from([2])),
+        wrong_past.judge(&made(&store), &BTreeSet::from([3])),
         Ok(()),
         "a compaction may have taken it"
     );
@@ -656,7 +657,79 @@ fn a_compaction_leaves_the_last_change_of_a_key_at_its_revision() {
 }
 
 #[test]
+fn the_pieces_of_a_reply_are_in_order_and_nothing_comes_unasked() {
+    let store = watched_store();
+    let pieces = || {
+        let watched = Watched::new(Wish { fragment: true, ..wish() });
+        watched.opened(0, 0, 1, 0);
+        assert_eq!(watched.hear(&WatchResponse { created: true, ..reply(1, vec![]) }), Ok(true));
+        watched
+    };
+    let piece = |revision, fragment| WatchResponse { fragment, ..reply(9, events(&store, revision)) };
+    let ordered = pieces();
+    for revision in 2..=5 {
+        assert_eq!(ordered.hear(&piece(revision, revision < 5)), Ok(true));
+    }
+    assert_eq!(ordered.judge(&made(&store), &BTreeSet::new()), Ok(()));
+    let turned = pieces();
+    assert_eq!(turned.hear(&piece(3, true)), Ok(true));
+    assert!(turned.hear(&piece(2, false)).is_err());
+    assert!(watched(2).hear(&reply(2, events(&store, 3))).unwrap_err().contains("in a reply of revision 2"));
+    let plain = Watched::new(Wish { prev_kv: false, ..wish() });
+    plain.opened(0, 0, 1, 0);
+    plain.hear(&WatchResponse { created: true, ..reply(2, vec![]) }).unwrap();
+    assert!(plain.hear(&reply(3, events(&store, 3))).unwrap_err().contains("nobody had asked"));
+    let ends = WatchResponse { canceled: true, ..reply(0, vec![]) };
+    assert!(watched(2).hear(&ends).is_err(), "no reason at all");
+}
+
+#[test]
+fn only_a_compaction_that_passed_takes_previous_pairs_away() {
+    let store = watched_store();
+    let watched = watched(2);
+    watched.hear(&reply(2, events(&store, 2))).unwrap();
+    let mut event = events(&store, 3);
+    event[0].prev_kv = None;
+    watched.hear(&reply(3, event)).unwrap();
+    assert!(watched.judge(&made(&store), &BTreeSet::from([2])).is_err());
+    assert_eq!(watched.judge(&made(&store), &BTreeSet::from([3])), Ok(()));
+}
+
+#[test]
 fn a_queue_that_only_grows_is_seen() {
     assert_eq!(judge::queues::fault("inbox", 100), None);
     assert!(judge::queues::fault("inbox", 5_000).is_some());
+    assert_eq!(judge::queues::stream_fault(130, 1), None);
+    assert!(judge::queues::stream_fault(200, 1).is_some());
+}
+
+#[test]
+fn what_a_revision_changed_is_compared_with_what_was_asked() {
+    let mut history = History::new();
+    let put = history.call(1, 1, Request::put("k0", "a"));
+    history.ret(put, 2, Outcome::Ok(Response::Put(PutResponse { revision: 2, prev_kv: None })));
+    let changed = |keys: &[&str]| {
+        let mut store = Store::new(Plants::NONE);
+        let mut write = store.begin();
+        for key in keys {
+            write.put(key.as_bytes(), b"a", 0);
+        }
+        write.finish();
+        judge::linearizable(&history, &made(&store))
+    };
+    assert!(matches!(changed(&["k0"]), Linear::Legal(_)));
+    assert!(
+        matches!(changed(&["k0", "k1"]), Linear::Illegal(text) if text.contains("what changed was k0, k1"))
+    );
+    assert!(matches!(changed(&["k1"]), Linear::Illegal(_)));
+}
+
+#[test]
+fn a_run_whose_judges_saw_nothing_is_not_as_good_as_clean() {
+    let busy = Work { writes: 50, queue_looks: 50, revisions_compared: 50, ..Work::default() };
+    let plain = Expected { several_members: true, ..Expected::default() };
+    assert_eq!(busy.idle(&plain), [""; 0]);
+    let everything = Expected { watches: true, leases: true, turns: true, ..plain };
+    assert_eq!(busy.idle(&everything), ["idle: watch", "idle: leases", "idle: fencing"]);
+    assert_eq!(Work::default().idle(&Expected::default()), ["idle: linearizability", "idle: bounded-queues"]);
 }

@@ -148,6 +148,8 @@ mod tests {
             simulated_ns: 1,
             counts: [("crash", 2)].into(),
             stats: Default::default(),
+            work: Default::default(),
+            expected: Default::default(),
             acked: 1,
             cpu_ns: 0,
             failed_ns: None,

@@ -1,5 +1,9 @@
 //! A client that watches: on one member until that breaks, then on another from where it was.
-use crate::{cluster::Cluster, judge::Watched, probes};
+use crate::{
+    cluster::Cluster,
+    judge::{Watched, queues},
+    probes,
+};
 use detcd_proto::etcdserverpb::{
     WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse, watch_create_request::FilterType,
     watch_request::RequestUnion,
@@ -235,17 +239,21 @@ impl Watcher {
         // Asking has a task of its own: it may have to wait until answers are read.
         let asking = stage.clone();
         let pause = self.dice.between(5_000_000, 100_000_000);
+        // The first question comes together with the watches, which may have much to catch up with.
+        let mut rest = if self.dice.coin() { 0 } else { pause };
         stage.spawn_on(member, "watch-ask", async move {
             let mut sent = Ok(());
             for create in creates {
                 sent = requests.send(create).await;
             }
             while sent.is_ok() && asks_progress {
-                asking.nap(pause).await;
+                asking.nap(rest).await;
+                rest = pause;
                 let progress = request(RequestUnion::ProgressRequest(WatchProgressRequest {}));
                 sent = requests.send(progress).await;
             }
         });
+        let (number, watches) = (self.number, self.watched.len());
         let reading = self.watched.first().map_or(Reading::AtOnce, |watched| watched.wish().reading);
         let started = stage.spawn_on(member, "watch", async move {
             let (mut last_arrival, mut taken) = (0, 0);
@@ -261,8 +269,12 @@ impl Watcher {
                         home.enter(|world| world.count("client: slow reader"));
                     }
                 }
+                let waiting = replies.waiting();
                 let line = sent.clone();
                 home.enter(|world| {
+                    if let Some(text) = queues::stream_fault(waiting, watches) {
+                        world.trouble("bounded-queues", format!("watcher {number}: {text}"));
+                    }
                     let arrival = (world.now() + way.draw(&mut dice)).max(last_arrival + 1);
                     last_arrival = arrival;
                     world.after(arrival - world.now(), move |_| {

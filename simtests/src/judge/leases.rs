@@ -52,6 +52,8 @@ pub struct Leases(Arc<Mutex<Inner>>);
 #[derive(Default)]
 struct Inner {
     promised: BTreeMap<i64, Promise>,
+    /// How many promises there were.
+    promises: u64,
     /// Somebody asked for their end.
     given_up: BTreeSet<i64>,
     /// What each member shows in its present life.
@@ -108,7 +110,15 @@ impl Leases {
     /// promise is no shorter: it takes the place of the one before.
     pub fn promise(&self, lease: i64, asked: Vec<Moment>, ttl: i64) {
         let ttl = Span::secs(u64::try_from(ttl).unwrap_or(0));
-        self.with(|inner| inner.promised.insert(lease, Promise { asked, ttl }));
+        self.with(|inner| {
+            inner.promises += 1;
+            inner.promised.insert(lease, Promise { asked, ttl });
+        });
+    }
+
+    /// How many promises were judged, and how many ends of leases were seen.
+    pub fn judged(&self) -> (u64, u64) {
+        self.with(|inner| (inner.promises, inner.gone.len() as u64))
     }
 
     /// A client is about to ask for the end of a lease.

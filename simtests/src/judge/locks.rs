@@ -12,6 +12,11 @@ use crate::client::locker::{GUARDED, PREFIX};
 use detcd_core::store::Record;
 use std::collections::BTreeMap;
 
+/// How many guarded writes there are to compare.
+pub fn guarded_writes(records: &BTreeMap<i64, Vec<Record>>) -> u64 {
+    records.values().flatten().filter(|record| turn_of(record).is_some()).count() as u64
+}
+
 /// What is wrong with the turns, if anything is. `records`: what was made at each revision.
 pub fn fenced(records: &BTreeMap<i64, Vec<Record>>) -> Option<String> {
     // Every contender's key that stands, with its create revision.

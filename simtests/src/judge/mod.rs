@@ -6,14 +6,16 @@ mod linear;
 mod locks;
 pub mod queues;
 mod watches;
+mod work;
 
-pub use chronicle::{Chronicle, READER};
+pub use chronicle::{Chronicle, Made, READER};
 pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
 pub use leases::{Answered, Leases, read_clocks, run_out, unheard_until};
 pub use linear::{Linear, impossible, linearizable};
-pub use locks::fenced;
-pub use queues::watch_queues;
+pub use locks::{fenced, guarded_writes};
+pub use queues::Queues;
 pub use watches::{Stream, Watched};
+pub use work::{Expected, Work};
 
 /// A judge that cannot be called before what it judges is built.
 #[derive(Clone, Copy, Debug)]

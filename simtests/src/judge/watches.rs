@@ -36,6 +36,10 @@ struct Heard {
     lost_below: Option<i64>,
     /// More pieces of one reply have to follow.
     in_pieces: bool,
+    /// The revision of the last event of the pieces heard so far.
+    piece_end: i64,
+    /// How many streams were opened.
+    opened: u64,
     /// Revisions that were heard in whole, from and up to, in order.
     spans: Vec<(i64, i64)>,
     events: BTreeMap<i64, Vec<mvccpb::Event>>,
@@ -74,6 +78,7 @@ impl Watched {
             heard.lost_below = (start_revision > 0 && start_revision < compacted).then_some(compacted);
             // Pieces whose rest did not come will come again.
             heard.in_pieces = false;
+            heard.opened += 1;
             heard.events.split_off(&start_revision);
             if let Some(streams) = &mut heard.streams {
                 streams.push(Stream { at_ns, member, start_revision, replies: Vec::new() });
@@ -98,6 +103,11 @@ impl Watched {
     /// Where the next stream has to begin; 0: now.
     pub fn next_revision(&self) -> i64 {
         self.with(|heard| heard.next)
+    }
+
+    /// How often a stream was opened for it.
+    pub fn times_opened(&self) -> u64 {
+        self.with(|heard| heard.opened)
     }
 
     /// How many events were heard.
@@ -127,8 +137,9 @@ impl Watched {
                     }
                     heard.next = reply.compact_revision;
                     heard.spans.push((heard.next, heard.next - 1));
+                    return Ok(false);
                 }
-                return Ok(false);
+                return Err(format!("it ends, and nobody asked for that: {}", reply.cancel_reason));
             }
             if let Some(bound) = heard.lost_below.filter(|_| !reply.created) {
                 return Err(format!(
@@ -142,8 +153,9 @@ impl Watched {
             if reply.fragment && !self.wish.fragment {
                 return Err("a reply came in pieces, and nobody had asked for that".to_string());
             }
+            // The pieces of one reply go on where the last one ended.
+            let mut last = if heard.in_pieces { heard.piece_end } else { heard.next - 1 };
             heard.in_pieces = reply.fragment;
-            let mut last = heard.next - 1;
             for event in &reply.events {
                 let at = event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
                 if at < heard.next || at < last {
@@ -152,10 +164,17 @@ impl Watched {
                         heard.next.max(last)
                     ));
                 }
+                if at > revision {
+                    return Err(format!("an event of revision {at} in a reply of revision {revision}"));
+                }
+                if event.prev_kv.is_some() && !self.wish.prev_kv {
+                    return Err(format!("a previous pair at revision {at}, and nobody had asked for it"));
+                }
                 last = at;
                 heard.events.entry(at).or_default().push(event.clone());
             }
             // A reply without events is a promise that there were none up to its revision.
+            heard.piece_end = last;
             let is_progress = reply.events.is_empty() && !reply.created;
             let upto = if is_progress { revision.max(last) } else { last };
             if !reply.fragment {
@@ -203,7 +222,7 @@ impl Watched {
                     }
                 }
             }
-            if self.wish.prev_kv { judge_previous(&heard.events, made, !bounds.is_empty()) } else { Ok(()) }
+            if self.wish.prev_kv { judge_previous(&heard.events, made, bounds.last().copied().unwrap_or_default()) } else { Ok(()) }
         })
     }
 }
@@ -222,11 +241,11 @@ fn is_event_of(event: &mvccpb::Event, record: &Record) -> bool {
     event.r#type == kind as i32 && event.kv.as_ref() == Some(&record.to_kv())
 }
 
-/// The pair before each change is the one that was there.
+/// The pair before each change is the one that was there, unless a compaction up to `compacted` may have taken it.
 fn judge_previous(
     heard: &BTreeMap<i64, Vec<mvccpb::Event>>,
     made: &BTreeMap<i64, Vec<Record>>,
-    compacted: bool,
+    compacted: i64,
 ) -> Result<(), String> {
     let mut before: BTreeMap<&[u8], &Record> = BTreeMap::new();
     let mut last = 1;
@@ -239,7 +258,7 @@ fn judge_previous(
         for event in heard.get(&revision).into_iter().flatten() {
             let Some(kv) = &event.kv else { continue };
             let expected = before.get(&kv.key[..]).filter(|record| !record.is_tombstone()).map(|r| r.to_kv());
-            let missing = event.prev_kv.is_none() && compacted;
+            let missing = event.prev_kv.is_none() && revision <= compacted;
             if event.prev_kv != expected && !missing {
                 return Err(format!(
                     "the event of revision {revision} has the previous pair {:?}, which was {expected:?}",

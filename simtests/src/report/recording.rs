@@ -10,7 +10,7 @@ use super::{
 use crate::{
     client::{Short, ShortOutcome},
     invariants::{FOLDER, Record, records},
-    judge::{self, Stream, Watched},
+    judge::{self, Made, Stream, Watched},
     story::{Outcome, Verdict},
 };
 use detcd_jepsen_like::history::{self, History, KeyValue, Operation};
@@ -238,7 +238,7 @@ impl Draft {
         self,
         seed: u64,
         world: &mut World,
-        history: &History,
+        (history, made): (&History, &Made),
         times: &[u64],
         watched: &[Watched],
     ) -> Recording {
@@ -253,7 +253,7 @@ impl Draft {
             faults: derive::faults(&events),
             members: world.len(),
             simulated_ns: world.now(),
-            calls: calls(history, times, &events),
+            calls: calls((history, made), times, &events),
             watchers: watchers.collect(),
             standings,
             counts: world.counts().iter().map(|(&what, &n)| (what.to_owned(), n)).collect(),
@@ -286,9 +286,9 @@ fn labelled(line: &str) -> Line {
     Line { label: label.into(), text: text.trim_start().into() }
 }
 
-fn calls(history: &History, times: &[u64], events: &[Recorded]) -> Vec<Call> {
+fn calls((history, made): (&History, &Made), times: &[u64], events: &[Recorded]) -> Vec<Call> {
     let asked = derive::asked(events);
-    let accused = judge::impossible(history);
+    let accused = judge::impossible(history, made);
     let points = points::points(history, times, accused.first().copied());
     let time = |clock: u64| times.get((clock as usize).wrapping_sub(1)).copied().unwrap_or(0);
     let call = |(id, operation): (usize, &Operation)| {

@@ -215,6 +215,8 @@ pub fn is_fault(what: &str) -> bool {
             | "member: stopped in good order"
     ) && !what.starts_with("client: ")
         && !what.starts_with("seen: ")
+        && !what.starts_with("judged: ")
+        && !what.starts_with("idle: ")
 }
 
 /// A digest in JSON is its text: no number there holds 128 bits.
