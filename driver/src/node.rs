@@ -160,10 +160,9 @@ impl<R: Runtime> Node<R> {
     pub async fn stop(&self) {
         let edition = self.latest();
         let voters = edition.view.members.iter().filter(|member| !member.is_learner).count();
-        if edition.standing.leader == Some(self.0.config.me.id) && voters > 1 {
-            if let Err(refusal) = self.hand_over(None).await {
-                self.0.rt.log(Level::Warn, format_args!("leadership transfer failed error=\"{refusal}\""));
-            }
+        let leads = edition.standing.leader == Some(self.0.config.me.id) && voters > 1;
+        if leads && let Err(refusal) = self.hand_over(None).await {
+            self.0.rt.log(Level::Warn, format_args!("leadership transfer failed error=\"{refusal}\""));
         }
         self.0.gate.stop();
         self.0.stopping.open();

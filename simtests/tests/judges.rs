@@ -314,7 +314,7 @@ fn a_leader_that_forgets_to_revoke_is_seen() {
         assert_eq!(look(leases, &with, leads(1)), None);
         // It ran out at 12.7 by the slowest clock; the write of 14 may lie before the revocation in the log.
         assert_eq!(look(leases, &with, leads(14)), None);
-        rule(look(&leases, &with, third))
+        rule(look(leases, &with, third))
     };
     assert_eq!(course(&Leases::default(), leads(15)), Some("lease-late"));
     let other_life = Answered { life: 2, ..leads(15) };

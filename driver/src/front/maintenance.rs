@@ -1,7 +1,7 @@
 //! Status, alarms and checksums. Source: contract-semantics 13.
 use super::answer;
 use crate::{Node, Runtime};
-use detcd_core::{Input, MemberId, Order, Refusal, query, quota, version};
+use detcd_core::{MemberId, Refusal, query, quota, version};
 use detcd_proto::etcdserverpb::{
     AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse,
     InternalRaftRequest, MoveLeaderRequest, MoveLeaderResponse, StatusResponse, alarm_request::AlarmAction,
@@ -42,8 +42,7 @@ impl<R: Runtime> Node<R> {
     /// Only the leader hands over. The answer comes when the heir leads, or when it is known that it will not.
     pub async fn move_leader(&self, request: MoveLeaderRequest) -> Result<MoveLeaderResponse, Refusal> {
         self.admit()?;
-        let order = Order::TransferLeadership { to: Some(MemberId(request.target_id)) };
-        self.0.gate.ask(|ticket| Input::Admin { ticket, order }).await?;
+        self.hand_over(Some(MemberId(request.target_id))).await?;
         let edition = self.latest();
         Ok(MoveLeaderResponse { header: Some(self.header(&edition, edition.view.keyspace.revision())) })
     }
