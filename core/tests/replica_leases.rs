@@ -42,7 +42,7 @@ impl Alone {
 
     fn start(config: Config, log: Vec<u8>) -> Alone {
         let recovered = (!log.is_empty()).then(|| {
-            let mut reader = wal::Reader::new();
+            let mut reader = wal::Reader::new(detcd_core::Plants::NONE);
             reader.segment(wal::SegmentName::default(), &log, true).expect("it is whole");
             reader.finish().expect("it is whole")
         });

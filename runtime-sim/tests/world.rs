@@ -242,7 +242,7 @@ fn peers_answer_calls_unless_they_are_cut_off_or_dead() {
 /// clock meanwhile.
 fn slept(course: impl AsyncFnOnce(&Stage) + Send + 'static) -> u64 {
     perform(3, || async {
-        let stage = stage(3, Weather::FINE, false);
+        let stage = stage(3, Weather::FINE, Keep::Nothing);
         let (done, mut asked) = detcd_runtime_sim::answer();
         let done = std::sync::Mutex::new(Some(done));
         stage.enter(|world| {
@@ -302,7 +302,7 @@ fn heard(course: impl AsyncFnOnce(&Stage, &mut Vec<u64>) + Send + 'static) -> Ve
         let stage = stage(
             4,
             Weather { latency: detcd_runtime_sim::Latency::new(100, 0, 0, 0), ..Weather::FINE },
-            false,
+            Keep::Nothing,
         );
         stage.enter(|world| {
             world.set_boot(Arc::new(|sim| Box::pin(chatter(sim))));
