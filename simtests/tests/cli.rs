@@ -44,7 +44,6 @@ fn help_teaches_and_wrong_usage_exits_2() {
         &["replay"],
         &["replay", "0xzz"],
         &["replay", "no-such-token"],
-        &["replay", "9c1f-swarm-r1"],
         &["run", "--plant", "no_such_bug"],
         &["merge"],
         &["merge", "no-such-file"],
@@ -264,7 +263,7 @@ fn a_replay_can_be_had_as_a_page_as_exports_and_compared() {
     let made = etcdsim(&["replay", "11", "--html", &html, "--export", "recording", "--out", &json]);
     assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
     let page = std::fs::read_to_string(&html).expect("the page is there");
-    assert!(page.contains("cargo etcdsim replay 0xb") && page.ends_with("</html>\n"));
+    assert!(page.contains("cargo etcdsim replay b-swarm-m") && page.ends_with("</html>\n"));
     for other in ["11", &html, &json] {
         let same = etcdsim(&["replay", "11", "--diff", other]);
         assert!(text(&same.stdout).ends_with(" events, all the same\n"), "{other}: {}", text(&same.stdout));

@@ -493,7 +493,7 @@ impl World {
     /// survives that: what was committed may be gone from everybody. So once a disk has broken its promise only what
     /// a member must never do is held against it: panic, or storm.
     pub fn is_excused(&self, judge: &str) -> bool {
-        !matches!(judge, "panic" | "event-budget" | "lost-tail")
+        !matches!(judge, "panic" | "event-budget" | "lost-tail" | "canary")
             && self.members.iter().any(|r| r.disk.broke_a_promise())
     }
 

@@ -6,6 +6,7 @@ use super::{
 use crate::{
     report::{Failure, How, Wanted},
     story::{self, Choices, Options, Outcome, Verdict},
+    token::Token,
 };
 use clap::Args;
 use detcd_core::Plants;
@@ -69,7 +70,9 @@ impl Replay {
         }
         println!("transcript {}", outcome.digest);
         if let Some(mut recording) = outcome.recording {
-            recording.replay = failure.map_or_else(String::new, |failure| failure.replay);
+            let token = Token::now(outcome.seed, options.profile, options.engine);
+            recording.replay =
+                failure.map_or_else(|| format!("cargo etcdsim replay {token}"), |failure| failure.replay);
             print!("{}", self.wanted.make(&recording, |other| self.other(other))?);
         }
         Ok(match outcome.verdict {
