@@ -158,6 +158,17 @@ fn what_one_disk_holds_is_not_committed() {
 }
 
 #[test]
+fn a_leader_of_the_past_may_overwrite_what_it_does_not_know_to_be_committed() {
+    let reports = reported(false, |world| {
+        let mut pens = begun(world);
+        // Committed by a leader of term 4 and two others; this member lives in term 2 and hears one of term 3.
+        sends(world, 0, 2, MessageType::MsgApp, Message { term: 4, commit: 4, ..Message::default() });
+        pens.write(world, 1, &[entry(3, 4, b"other")], state(2, 1, 3));
+    });
+    assert_eq!(reports, [""; 0]);
+}
+
+#[test]
 fn a_committed_entry_stays_and_is_the_same_everywhere() {
     let reports = reported(false, |world| {
         let mut pens = begun(world);

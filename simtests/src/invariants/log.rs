@@ -9,6 +9,8 @@ pub struct Durability {
     members: Vec<Member>,
     /// What is known to be committed, from index 1.
     ledger: Vec<Mark>,
+    /// In which term each of them was first said to be committed.
+    terms: Vec<u64>,
     majority: usize,
     /// Also report broken causes, not only broken consequences.
     causes: bool,
@@ -27,6 +29,8 @@ struct Member {
     stale: bool,
     /// Its log cannot be read; it will say so itself.
     blind: bool,
+    /// The newest term of a leader that it heard in this life, or that its disk knows.
+    follows: u64,
     /// Up to here its log was compared with the ledger.
     compared: u64,
 }
@@ -34,7 +38,7 @@ struct Member {
 impl Durability {
     pub fn new(members: usize, causes: bool) -> Durability {
         let members: Vec<Member> = (0..members).map(|_| Member::default()).collect();
-        Durability { majority: members.len() / 2 + 1, members, ledger: Vec::new(), causes }
+        Durability { majority: members.len() / 2 + 1, members, ledger: Vec::new(), terms: Vec::new(), causes }
     }
 
     fn sending(&self, from: Slot, message: &Message, world: &mut World) {
@@ -69,7 +73,7 @@ impl Durability {
     }
 
     /// Somebody says or shows that everything up to `commit` is committed.
-    fn committed(&mut self, by: Slot, commit: u64, world: &mut World) {
+    fn committed(&mut self, by: Slot, commit: u64, term: u64, world: &mut World) {
         // A new cluster begins with an entry per member, the same on all and committed by decree.
         if commit <= self.members.len() as u64 {
             return;
@@ -82,7 +86,10 @@ impl Durability {
                 .iter()
                 .find(|&mark| marks.iter().filter(|&other| other == mark).count() >= self.majority);
             match agreed {
-                Some(&mark) => self.ledger.push(mark),
+                Some(&mark) => {
+                    self.ledger.push(mark);
+                    self.terms.push(term);
+                }
                 None if self.members.iter().any(|member| member.blind) => return,
                 None => {
                     if self.causes {
@@ -105,9 +112,13 @@ impl Durability {
         let member = &mut self.members[slot];
         match record {
             Record::Entry { index, mark } => {
-                let committed = self.ledger.get(*index as usize - 1);
+                let place = *index as usize - 1;
+                let committed = self.ledger.get(place);
                 let had = member.durable.at(*index);
-                if committed.is_some() && had.as_ref() == committed && Some(mark) != committed {
+                // A leader of a term before may still overwrite what others committed since: that one does not know it,
+                // and the quorum did not need this member. Leaders of that term and later have the entry. Raft 5.4.3.
+                let knows = self.terms.get(place).is_some_and(|&term| member.follows >= term);
+                if knows && committed.is_some() && had.as_ref() == committed && Some(mark) != committed {
                     let text = format!("m{who} overwrites entry {index}, which is committed");
                     world.trouble("committed-stays", text);
                 }
@@ -125,8 +136,9 @@ impl Durability {
         }
         member.written.take(record);
         if let Record::State(state) = record {
-            let commit = state.commit;
-            self.committed(slot, commit, world);
+            let (commit, term) = (state.commit, state.term);
+            member.follows = member.follows.max(term);
+            self.committed(slot, commit, term, world);
             self.compare(slot, commit, world);
         }
     }
@@ -178,6 +190,7 @@ impl Durability {
         if let Some(text) = state_fault(&member.durable.state, &log.state) {
             world.trouble("recovery", format!("m{who} {text} after a boot"));
         }
+        member.follows = log.state.term;
         member.written = log.clone();
         member.durable = log;
         member.compared = 0;
@@ -217,7 +230,7 @@ impl Observer for Durability {
                     MessageType::try_from(message.r#type),
                     Ok(MessageType::MsgApp | MessageType::MsgHeartbeat)
                 ) {
-                    self.committed(from, message.commit, world);
+                    self.committed(from, message.commit, message.term, world);
                 }
                 self.sending(from, message, world);
             }
@@ -248,7 +261,19 @@ impl Observer for Durability {
                 member.pending.clear();
                 member.draft.clear();
             }
-            Happening::Answering { member, applied, .. } => self.committed(member, applied, world),
+            Happening::Answering { member, applied, .. } => {
+                let term = self.members[member].follows;
+                self.committed(member, applied, term, world);
+            }
+            Happening::Delivering { to, message, .. }
+                if matches!(
+                    MessageType::try_from(message.r#type),
+                    Ok(MessageType::MsgApp | MessageType::MsgHeartbeat)
+                ) =>
+            {
+                let follows = &mut self.members[to].follows;
+                *follows = (*follows).max(message.term);
+            }
             _ => {}
         }
     }
