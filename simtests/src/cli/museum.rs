@@ -14,7 +14,12 @@ use crate::{
 };
 use clap::Args;
 use detcd_core::{Plant, Plants};
-use std::{fs, path::PathBuf, sync::atomic::AtomicBool, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+    time::Duration,
+};
 
 /// Plant every bug of the museum in turn and count the seeds until it is caught
 #[derive(Args)]
@@ -48,6 +53,9 @@ pub struct Museum {
     /// Most seeds for one catch without aiming [default: as with it]
     #[arg(long, value_name = "SEEDS")]
     unaimed_budget: Option<u64>,
+    /// Show the figures of an earlier hunt too, for what is not hunted now
+    #[arg(long, value_name = "FILE")]
+    with: Option<PathBuf>,
     /// Write the page
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -73,11 +81,16 @@ impl Museum {
     pub(super) fn run(&self) -> Result<u8, Stop> {
         // Fails early where the bugs are not compiled in.
         planted(Plant::ALL[0].name())?;
-        let Some(file) = &self.check else { return Ok(show(self)?) };
-        let json = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let before = serde_json::from_str(&json).map_err(|error| format!("{}: {error}", file.display()))?;
-        Ok(check(self, &before)?)
+        match &self.check {
+            None => Ok(show(self)?),
+            Some(file) => Ok(check(self, &read(file)?)?),
+        }
     }
+}
+
+fn read(file: &Path) -> Result<Finds, String> {
+    let json = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_json::from_str(&json).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn options(args: &Museum, exhibit: &Exhibit) -> Options {
@@ -117,7 +130,10 @@ fn show(args: &Museum) -> Result<u8, String> {
         EXHIBITS.iter().filter(|exhibit| names.iter().any(|name| name == exhibit.plant.name())).collect()
     };
     let exhibits = if args.only.is_empty() { EXHIBITS.iter().collect() } else { named(&args.only) };
-    let finds = search(args, &exhibits, effort(args, args.budget, args.shrink), |options| options);
+    let mut finds = search(args, &exhibits, effort(args, args.budget, args.shrink), |options| options);
+    for (name, found) in args.with.as_deref().map_or(Ok(Finds::new()), read)? {
+        finds.entry(name).or_insert(found);
+    }
     let compared = named(&args.unaimed);
     let by_harm = |options| Options { causes: false, ..options };
     let aimed = search(args, &compared, effort(args, args.budget, None), by_harm);
