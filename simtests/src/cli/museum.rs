@@ -140,12 +140,7 @@ fn show(args: &Museum) -> Result<u8, String> {
     let budget = args.unaimed_budget.unwrap_or(args.budget);
     let without = |options| Options { aims: false, ..by_harm(options) };
     let unaimed = search(args, &compared, effort(args, budget, None), without);
-    let made = Made {
-        command: command(),
-        engine: args.sim.name(),
-        seeds_max: args.budget,
-        catches: args.catches.max(1),
-    };
+    let made = Made { command: command(), engine: args.sim.name(), seeds_max: args.budget };
     let text = page(&made, &finds, &aimed, &unaimed);
     match &args.out {
         Some(path) => fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?,

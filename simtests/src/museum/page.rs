@@ -9,8 +9,8 @@ use std::fmt::Write;
 pub struct Made {
     pub command: String,
     pub engine: &'static str,
+    /// Most seeds that were played for one catch.
     pub seeds_max: u64,
-    pub catches: u64,
 }
 
 /// The page in Markdown. `aimed` and `unaimed`: what was found by consequences alone with aiming and without, for the bugs
@@ -21,15 +21,15 @@ pub fn page(made: &Made, finds: &Finds, aimed: &Finds, unaimed: &Finds) -> Strin
         page.push_str(line);
         page.push('\n');
     };
+    let catches = finds.values().map(|found| found.catches.len()).max().unwrap_or(0);
     let caught = finds.values().filter(|found| found.seeds_mean().is_some()).count();
     put("# The museum of bugs");
     put("");
     put(&format!(
         "{caught} of {} planted bugs were caught from random seeds. Each is a switch that is compiled in only on request \
-         (`--features plants`); most are bugs that a real system had. Seeds and CPU seconds are means of {} catches with \
+         (`--features plants`); most are bugs that a real system had. Seeds and CPU seconds are means of {catches} catches with \
          different seeds, in the {} simulation, all judges on; at most {} seeds were played for one catch.",
         EXHIBITS.len(),
-        made.catches,
         made.engine,
         made.seeds_max,
     ));
