@@ -17,6 +17,16 @@ pub enum Due {
     Do(Deed),
 }
 
+impl Due {
+    /// Its time has come.
+    pub fn come(self, world: &mut World) {
+        match self {
+            Due::Wake(waker) | Due::Alarm(_, waker) => waker.wake(),
+            Due::Do(deed) => deed(world),
+        }
+    }
+}
+
 #[derive(Default)]
 pub struct Agenda {
     queue: BTreeMap<Key, Due>,

@@ -81,9 +81,7 @@ impl Future for Sitting {
 impl Drop for Sitting {
     fn drop(&mut self) {
         if let Some((key, _)) = self.alarm.take() {
-            // Dropped after the lock: the waker may hold the last reference to a task.
-            let entry = self.stage().enter(|world| world.agenda.remove(key));
-            drop(entry);
+            self.stage().cancel(key);
         }
     }
 }

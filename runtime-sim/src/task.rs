@@ -110,9 +110,7 @@ impl Future for Nap {
 impl Drop for Nap {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            // The entry is dropped here, after the lock: a waker may hold the last reference to a task.
-            let entry = self.stage.enter(|world| world.agenda.remove(key));
-            drop(entry);
+            self.stage.cancel(key);
         }
     }
 }
@@ -164,8 +162,7 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            let entry = self.stage.enter(|world| world.agenda.remove(key));
-            drop(entry);
+            self.stage.cancel(key);
         }
     }
 }

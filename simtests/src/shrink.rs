@@ -59,11 +59,6 @@ pub fn in_one_line(plan: &Plan) -> String {
     line
 }
 
-/// What is to be kept small, the most telling first.
-fn size(plan: &Plan) -> (u64, usize, u32, usize, u64) {
-    (faults(plan), plan.settings.members, plan.clients, plan.watchers.len(), plan.storm_ns)
-}
-
 /// Shrinks a plan that fails under these options, for about `budget`. None: it does not fail.
 pub fn shrink(
     plan: &Plan,
@@ -207,6 +202,9 @@ impl<P: FnMut(&Plan, u64)> Hunt<P> {
             let fits = |plan: &mut Plan| {
                 plan.settings.members = members;
                 plan.clocks.truncate(members);
+                plan.doom.damaged.retain(|&member| member < members);
+                plan.doom.leaving.retain(|&member| member < members);
+                plan.doom.liar = plan.doom.liar.filter(|&member| member < members);
                 plan.strikes.retain(|strike| strike.trouble.members().iter().all(|&member| member < members));
             };
             if members < self.best.settings.members && self.edit(fits) {
@@ -250,9 +248,4 @@ impl<P: FnMut(&Plan, u64)> Hunt<P> {
             {}
         }
     }
-}
-
-/// Whether one plan is no larger than another, in every way that counts.
-pub fn is_smaller(one: &Plan, other: &Plan) -> bool {
-    size(one) <= size(other)
 }

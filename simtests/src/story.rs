@@ -293,25 +293,21 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     let recorder = if draft.is_some() { Recorder::timed(stage.clone()) } else { Recorder::default() };
     let chronicle = Chronicle::default();
     let stopped = Arc::new(AtomicBool::new(false));
-    for number in 0..plan.clients {
+    let client = |number: u32| {
         let mut dice = Dice::split(seed, Concern::Workload, u64::from(number));
         let member = dice.index(members);
         let (cluster, recorder, manners) = (cluster.clone(), recorder.clone(), plan.manners.clone());
         let (chronicle, leases) = (chronicle.clone(), leases.clone());
-        let client = Client { number, cluster, recorder, chronicle, leases, manners, dice, member };
+        Client { number, cluster, recorder, chronicle, leases, manners, dice, member }
+    };
+    for number in 0..plan.clients {
         let workload = Workload::new(number, plan.keys, plan.large_permille, plan.mix.clone());
         let stopped = stopped.clone();
-        stage.spawn(client.work(workload, move || stopped.load(Ordering::Relaxed)));
+        stage.spawn(client(number).work(workload, move || stopped.load(Ordering::Relaxed)));
     }
-    for (i, contest) in plan.contenders.into_iter().enumerate() {
-        let number = CONTENDERS + i as u32;
-        let mut dice = Dice::split(seed, Concern::Workload, u64::from(number));
-        let member = dice.index(members);
-        let (cluster, recorder, manners) = (cluster.clone(), recorder.clone(), plan.manners.clone());
-        let (chronicle, leases) = (chronicle.clone(), leases.clone());
-        let client = Client { number, cluster, recorder, chronicle, leases, manners, dice, member };
+    for (number, contest) in (CONTENDERS..).zip(plan.contenders) {
         let stopped = stopped.clone();
-        stage.spawn(Locker::new(client, contest).work(move || stopped.load(Ordering::Relaxed)));
+        stage.spawn(Locker::new(client(number), contest).work(move || stopped.load(Ordering::Relaxed)));
     }
     let watched: Vec<Watched> = plan.watchers.into_iter().map(Watched::new).collect();
     let silenced = Arc::new(AtomicBool::new(false));

@@ -1,5 +1,5 @@
 //! Who runs the tasks and moves time. Two engines, one world: madsim runs whole members as tasks on its nodes; the
-//! queue is a plain list of what is due, with nothing between it and whoever is woken, and several times as fast.
+//! queue is a plain list of what is due, with nothing between it and whoever is woken.
 //!
 //! Both are deterministic. An engine starts tasks, ends and pauses those of a member, and lets time pass when nobody has
 //! anything to do; what is due and what it means is the world's.

@@ -219,6 +219,12 @@ impl Stage {
         self.nap_until(self.now().saturating_add(ns))
     }
 
+    /// Takes an entry of the agenda back. It is dropped after the lock: a waker may hold the last reference to a task.
+    pub(crate) fn cancel(&self, key: Key) {
+        let entry = self.enter(|world| world.agenda.remove(key));
+        drop(entry);
+    }
+
     /// Starts a task that belongs to no member: a client, a nemesis.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.engine.spawn_backstage(task);
@@ -273,12 +279,7 @@ impl Stage {
         };
         loop {
             let more = self.enter(|world| {
-                let due = world.agenda.take_due(head);
-                match due {
-                    Some(Due::Wake(waker) | Due::Alarm(_, waker)) => waker.wake(),
-                    Some(Due::Do(deed)) => deed(world),
-                    None => return None,
-                }
+                world.agenda.take_due(head)?.come(world);
                 Some(!world.chores.is_empty())
             });
             match more {
@@ -298,10 +299,7 @@ impl Stage {
                     let now = world.now();
                     if let Some(due) = world.agenda.take_due(now) {
                         more = true;
-                        match due {
-                            Due::Wake(waker) | Due::Alarm(_, waker) => waker.wake(),
-                            Due::Do(deed) => deed(world),
-                        }
+                        due.come(world);
                     }
                     (std::mem::take(&mut world.chores), more)
                 });

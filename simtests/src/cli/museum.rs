@@ -99,9 +99,9 @@ fn options(args: &Museum, exhibit: &Exhibit) -> Options {
     Options { engine: args.sim, plants, ..Options::default() }
 }
 
-fn effort(args: &Museum, seeds_max: u64, shrink: Option<Duration>) -> Effort {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Effort { catches: args.catches.max(1), seeds_max, jobs: args.jobs.unwrap_or(cores), shrink }
+fn effort(museum: &Museum, seeds_max: u64, shrink: Option<Duration>) -> Effort {
+    let jobs = museum.jobs.unwrap_or_else(args::cores);
+    Effort { catches: museum.catches.max(1), seeds_max, jobs, shrink }
 }
 
 fn search(

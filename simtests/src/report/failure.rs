@@ -54,6 +54,11 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl How {
+    /// The cargo alias of the build that can run it.
+    fn tool(&self) -> &'static str {
+        if self.plant.is_some() { "etcdsim-plants" } else { "etcdsim" }
+    }
+
     /// As it is typed behind a token.
     fn arguments(&self) -> String {
         let mut arguments = String::new();
@@ -133,7 +138,6 @@ impl Failure {
     ) -> Failure {
         let token = Token::now(outcome.seed, options.profile, options.engine).to_string();
         let shape = shape(&text);
-        let command = if how.plant.is_some() { "etcdsim-plants" } else { "etcdsim" };
         Failure {
             kind,
             judge: judge.to_string(),
@@ -142,7 +146,7 @@ impl Failure {
             fingerprint: fingerprint(judge, &shape),
             shape,
             how: how.clone(),
-            replay: format!("cargo {command} replay {token}{}", how.arguments()),
+            replay: format!("cargo {} replay {token}{}", how.tool(), how.arguments()),
             plan: String::new(),
             run: None,
             token,
@@ -158,8 +162,7 @@ impl Failure {
 
     /// The command that plays the file it is saved in.
     pub fn replayed_from(self, file: &Path) -> Failure {
-        let tool = if self.how.plant.is_some() { "etcdsim-plants" } else { "etcdsim" };
-        Failure { replay: format!("cargo {tool} replay {}", file.display()), ..self }
+        Failure { replay: format!("cargo {} replay {}", self.how.tool(), file.display()), ..self }
     }
 
     pub fn seed(&self) -> u64 {
