@@ -3,7 +3,7 @@
 use crate::{
     client::{Manners, locker::Contest, watcher::Wish},
     cluster::Settings,
-    nemesis::{self, Doom, LastBlow, Moment, Strike, Trap, Trouble},
+    nemesis::{self, Doom, Jaw, LastBlow, Moment, Strike, Trap, Trouble},
     profile::Profile,
     workload::Mix,
 };
@@ -45,7 +45,7 @@ impl Plan {
         let dice = &mut Dice::new(seed, Concern::Plan);
         let members = [1, 3, 5][dice.weighted(&[15, 60, 25])].min(profile.members_max());
         let election_ms = (*dice.pick(&[60, 100, 250, 1000])).min(profile.election_ms_max());
-        let settings = Settings {
+        let mut settings = Settings {
             members,
             heartbeat: Span::millis((election_ms / 10).max(10)),
             election: Span::millis(election_ms),
@@ -65,9 +65,9 @@ impl Plan {
         // A fixed number of things happens per election timeout, so that slow clusters are not better tested.
         let storm_ms = (election_ms * dice.between(12, 30)).clamp(1_500, 12_000);
         let storm_ns = profile.storm_ms(storm_ms) * 1_000_000;
-        let clients = [1, 2, 3, 5, 12][dice.weighted(&[2, 3, 3, 3, 1])];
+        let mut clients = [1, 2, 3, 5, 12][dice.weighted(&[2, 3, 3, 3, 1])];
         let keys = *dice.pick(&[1, 2, 3, 5, 8]);
-        let large_permille = *dice.pick(&[0, 0, 50, 300]);
+        let mut large_permille = *dice.pick(&[0, 0, 50, 300]);
         let mut mix = Mix::draw(dice);
         let manners = Manners {
             link: Latency::new(50, 300, 10, 10_000),
@@ -118,6 +118,12 @@ impl Plan {
             match trap.moment {
                 Moment::Expiring => mix.lease = mix.lease.max(15),
                 Moment::Compacted => mix.compact = mix.compact.max(2),
+                // What was not committed in earlier terms goes on in several messages.
+                Moment::Committed if trap.jaw == Jaw::Pair => {
+                    settings.max_message_bytes = 300;
+                    large_permille = large_permille.max(300);
+                    clients = clients.max(3);
+                }
                 _ => {}
             }
         }

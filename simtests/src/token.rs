@@ -1,6 +1,6 @@
 //! Tokens: a whole run in one word that can be pasted.
 //!
-//! `9c1f-swarm-m1` is seed 0x9c1f, profile swarm, engine `m` (members), version 1 of what seeds mean to that engine. A
+//! `9c1f-swarm-m2` is seed 0x9c1f, profile swarm, engine `m` (members), version 2 of what seeds mean to that engine. A
 //! token of another version names a story that this program cannot tell any more, and is refused rather than replayed as
 //! another one.
 use crate::profile::Profile;
@@ -35,8 +35,8 @@ impl Engine {
     /// Raised whenever seeds change their meaning: whenever plans are drawn in another way.
     pub const fn version(self) -> u32 {
         match self {
-            Engine::Member => 1,
-            Engine::Replica => 1,
+            Engine::Member => 2,
+            Engine::Replica => 2,
         }
     }
 }
@@ -81,7 +81,7 @@ impl FromStr for Token {
 
     fn from_str(text: &str) -> Result<Token, String> {
         let shape = || {
-            format!("{text} is no token: one looks like 9c1f-swarm-m1 (seed, profile, engine and version)")
+            format!("{text} is no token: one looks like 9c1f-swarm-m2 (seed, profile, engine and version)")
         };
         let [seed, profile, last] = text.split('-').collect::<Vec<_>>()[..] else { return Err(shape()) };
         let seed = u64::from_str_radix(seed, 16).map_err(|_| shape())?;
@@ -125,13 +125,13 @@ mod tests {
         }
         let old: Token = "9c1f-swarm-m0".parse().unwrap();
         assert_eq!((old.seed, old.version), (0x9c1f, 0));
-        assert!(old.outdated().unwrap().contains("version m1"));
+        assert!(old.outdated().unwrap().contains("version m2"));
         for wrong in [
             "",
             "9c1f",
             "9c1f-swarm",
-            "9c1f-noise-m1",
-            "zz-swarm-m1",
+            "9c1f-noise-m2",
+            "zz-swarm-m2",
             "9c1f-swarm-x1",
             "9c1f-swarm-m",
             "1-2-3-4",

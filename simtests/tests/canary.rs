@@ -13,14 +13,14 @@ fn a_run_that_must_fail_fails_and_its_line_shows_it_again() {
         let folder = Folder::new(&format!("canary-{jobs}"));
         let out = folder.file("out");
         let run = ["run", "--seeds", "20..24", "--jobs", jobs, "--keep-going", "--progress", "none"];
-        let output = etcdsim(&[&run[..], &["--canary", "250", "--out", &out]].concat());
+        let output = etcdsim(&[&run[..], &["--canary", "100", "--out", &out]].concat());
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
         let printed = text(&output.stdout);
         let lines: Vec<&str> = printed.lines().filter(|line| line.starts_with("FAIL canary")).collect();
         assert_eq!(lines.len(), 4, "the canary sings in every seed: {printed}");
         for line in lines {
             let event = line.split(" event=").nth(1).unwrap().split(' ').next().unwrap();
-            assert!(event.parse::<u64>().unwrap() >= 250, "{line}");
+            assert!(event.parse::<u64>().unwrap() >= 100, "{line}");
             let command = line.split("replay: cargo etcdsim ").nth(1).expect("a command to be pasted");
             let replay = etcdsim(&command.split(' ').collect::<Vec<_>>());
             assert_eq!(replay.status.code(), Some(1), "{command}");

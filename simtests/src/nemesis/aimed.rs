@@ -44,9 +44,11 @@ pub enum Moment {
     Expiring,
     /// A member has applied a compaction that a client asked it for.
     Compacted,
+    /// A leader is about to tell of the first commit of its term.
+    Committed,
 }
 
-const MOMENTS: [Moment; 17] = [
+const MOMENTS: [Moment; 18] = [
     Moment::Elected,
     Moment::Voting,
     Moment::Replicating,
@@ -64,6 +66,7 @@ const MOMENTS: [Moment; 17] = [
     Moment::Polling,
     Moment::Expiring,
     Moment::Compacted,
+    Moment::Committed,
 ];
 
 /// What the trap does to the member that walked into it.
@@ -78,6 +81,8 @@ pub enum Jaw {
     Pause,
     /// Nobody hears it, and it hears nobody.
     Isolate,
+    /// It and its neighbour hear each other and nobody else.
+    Pair,
     /// Only one other member hears it and is heard by it; then it dies. What it said last is with a minority.
     Whisper,
     /// As a whisper, with two confidants where there are four others: with the member itself a majority of five.
@@ -97,13 +102,14 @@ pub enum Jaw {
     LateInIsolation,
 }
 
-const JAWS: [Jaw; 12] = [
+const JAWS: [Jaw; 13] = [
     Jaw::Crash,
     Jaw::PowerLoss,
     Jaw::Blackout,
     Jaw::Reset,
     Jaw::Pause,
     Jaw::Isolate,
+    Jaw::Pair,
     Jaw::Whisper,
     Jaw::Murmur,
     Jaw::Gasp,
@@ -162,7 +168,8 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
             | Moment::Named
             | Moment::Booting
             | Moment::Expiring
-            | Moment::Compacted => 4,
+            | Moment::Compacted
+            | Moment::Committed => 4,
             _ => 120,
         };
         let alone = [Jaw::Crash, Jaw::PowerLoss, Jaw::Pause];
@@ -236,6 +243,13 @@ pub fn blunt(dice: &mut Dice, traps: &[Trap], members: usize, storm_ns: u64) -> 
                 }
                 Jaw::Pause => strike(at_ns, lasting_ns, super::pause::of(member)),
                 Jaw::Isolate => strike(at_ns, lasting_ns, super::partition::alone(member, members)),
+                Jaw::Pair => {
+                    strike(
+                        at_ns,
+                        lasting_ns,
+                        super::partition::camp(&[member, neighbour(member, members)], members),
+                    );
+                }
                 Jaw::Stall => {
                     strike(at_ns, lasting_ns, super::pause::of(member));
                     strike(at_ns + half / 10, lasting_ns + half, super::partition::alone(member, members));
@@ -267,12 +281,14 @@ pub struct Traps {
     set: Vec<(Trap, u64)>,
     /// The newest term in which each member was seen to lead.
     led: Vec<u64>,
+    /// What each member told of as committed when that term began; none once it has told of more.
+    told: Vec<Option<u64>>,
 }
 
 impl Traps {
     pub fn new(traps: Vec<Trap>, members: usize) -> Traps {
         let set = traps.into_iter().map(|trap| (trap, trap.skip)).collect();
-        Traps { set, led: vec![0; members] }
+        Traps { set, led: vec![0; members], told: vec![None; members] }
     }
 
     fn moment(&mut self, what: &Happening<'_>) -> Option<(Moment, Slot)> {
@@ -280,7 +296,12 @@ impl Traps {
             Happening::Sending { from, message, .. } => match MessageType::try_from(message.r#type).ok()? {
                 MessageType::MsgApp | MessageType::MsgHeartbeat if message.term > self.led[from] => {
                     self.led[from] = message.term;
+                    self.told[from] = Some(message.commit);
                     Some((Moment::Elected, from))
+                }
+                MessageType::MsgApp if self.told[from].is_some_and(|told| message.commit > told) => {
+                    self.told[from] = None;
+                    Some((Moment::Committed, from))
                 }
                 MessageType::MsgApp if !message.entries.is_empty() => Some((Moment::Replicating, from)),
                 MessageType::MsgHeartbeat if has_context(message) => Some((Moment::Polling, from)),
@@ -371,6 +392,7 @@ fn counter(moment: Moment) -> &'static str {
         Moment::Polling => "aimed: about to ask a quorum for reads",
         Moment::Expiring => "aimed: lease about to be revoked",
         Moment::Compacted => "aimed: just compacted",
+        Moment::Committed => "aimed: first commit of a term",
     }
 }
 
@@ -405,6 +427,12 @@ fn snap(world: &mut World, jaw: Jaw, member: Slot, leader: Slot, lasting: u64) {
             world.after(lasting, move |world| world.resume(member));
         }
         Jaw::Isolate => isolate(world, member, others, lasting),
+        Jaw::Pair => {
+            let neighbour = neighbour(member, world.len());
+            let others: Vec<Slot> = others.into_iter().filter(|&other| other != neighbour).collect();
+            isolate(world, neighbour, others.clone(), lasting);
+            isolate(world, member, others, lasting);
+        }
         Jaw::Late => world.delay_delivery(lasting),
         Jaw::LateInIsolation => {
             world.delay_delivery(lasting / 2);
@@ -438,6 +466,11 @@ fn snap(world: &mut World, jaw: Jaw, member: Slot, leader: Slot, lasting: u64) {
             world.after(lasting, move |world| world.start(member));
         }
     }
+}
+
+/// The same for both of a pair, so that a pair parted from the others twice is the same pair.
+fn neighbour(member: Slot, members: usize) -> Slot {
+    if member ^ 1 < members { member ^ 1 } else { 0 }
 }
 
 /// `member` stands still; soon after, `outcast` is cut off, for half as long again.

@@ -31,14 +31,17 @@ impl fmt::Display for Partition {
 
 /// Two camps that hear nothing of each other.
 pub fn halves(dice: &mut Dice, members: usize) -> Trouble {
-    let camp = some_of(dice, members);
-    let cuts = pairs(members).filter(|(a, b)| camp.contains(a) != camp.contains(b)).collect();
-    Trouble::Partition(Partition { shape: Shape::Halves, cuts })
+    camp(&some_of(dice, members), members)
 }
 
 /// One member that hears nobody and is not heard.
 pub fn alone(member: Slot, members: usize) -> Trouble {
-    let cuts = pairs(members).filter(|&(a, b)| (a == member) != (b == member)).collect();
+    camp(&[member], members)
+}
+
+/// Some that hear each other only.
+pub fn camp(camp: &[Slot], members: usize) -> Trouble {
+    let cuts = pairs(members).filter(|(a, b)| camp.contains(a) != camp.contains(b)).collect();
     Trouble::Partition(Partition { shape: Shape::Halves, cuts })
 }
 

@@ -2,7 +2,7 @@
 use std::{borrow::Borrow, collections::BTreeMap};
 
 /// In every thousand seeds: each kind of fault, by the name under which it is counted.
-pub const FAULTS: [&str; 98] = [
+pub const FAULTS: [&str; 99] = [
     "aimed: about to acknowledge",
     "aimed: about to answer a client",
     "aimed: about to ask a quorum for reads",
@@ -12,6 +12,7 @@ pub const FAULTS: [&str; 98] = [
     "aimed: about to vote",
     "aimed: asked for a read index",
     "aimed: booting",
+    "aimed: first commit of a term",
     "aimed: just compacted",
     "aimed: just elected",
     "aimed: lease about to be revoked",
