@@ -110,6 +110,10 @@ impl Durability {
     fn append(&mut self, slot: Slot, record: &Record, world: &mut World) {
         let who = slot + 1;
         let member = &mut self.members[slot];
+        if member.blind {
+            // It read its log before the damage. What is known of it here is from the life before.
+            return;
+        }
         match record {
             Record::Entry { index, mark } => {
                 let place = *index as usize - 1;
