@@ -12,6 +12,9 @@ use detcd_runtime_sim::{Concern, Dice, Latency, clock::Clock, disk::Knobs, links
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// More than ever waits for a quorum.
+const UNBOUNDED_BYTES: u64 = 1 << 30;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub seed: u64,
@@ -55,7 +58,7 @@ impl Plan {
             max_inflight_messages: *dice.pick(&[2, 16, 512]),
             max_apply_bytes: *dice.pick(&[100, 2_000, 16 << 20]),
             // No less than the largest request: it would never be taken.
-            max_uncommitted_bytes: *dice.pick(&[20_000, 100_000, 1 << 30]),
+            max_uncommitted_bytes: *dice.pick(&[20_000, 100_000, UNBOUNDED_BYTES]),
             watch_progress: *dice.pick(&[Span::millis(100), Span::millis(500), Span::secs(600)]),
             watch_slice_changes: *dice.pick(&[1, 20, 10_000]),
             watch_replies_max: *dice.pick(&[2, 16, 128]),
@@ -171,6 +174,11 @@ impl Plan {
     /// Whether a clock may stand still.
     pub fn stops_clocks(&self) -> bool {
         self.strikes.iter().any(|strike| matches!(strike.trouble, Trouble::Freeze(_)))
+    }
+
+    /// Whether a leader may be full: no more than so much may wait for a quorum.
+    pub fn fills_leaders(&self) -> bool {
+        self.settings.max_uncommitted_bytes < UNBOUNDED_BYTES
     }
 
     /// Whether it can be played: whoever makes a plan by hand or makes one smaller may have left a hole. Err says

@@ -266,12 +266,11 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         leases: plan.mix.lease > 0 || !plan.contenders.is_empty(),
         turns: !plan.contenders.is_empty(),
     };
-    let (has_handovers, clocks_stop) = (plan.has_handovers(), plan.stops_clocks());
+    let leases = Leases::default();
+    leases.expect(plan.has_handovers(), plan.stops_clocks(), plan.fills_leaders());
     let max_inflight_messages = plan.settings.max_inflight_messages;
     let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, keep, BUDGET);
     let stage = cluster.stage().clone();
-    let leases = Leases::default();
-    leases.expect(has_handovers, clocks_stop);
     let draft = plan_text.map(|plan| Draft::begin(&stage, plan));
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());

@@ -108,6 +108,11 @@ impl Deadlines {
         batch
     }
 
+    /// Its revocation was refused: it comes again soon.
+    pub fn refused(&mut self, now: Moment, lease: i64) {
+        self.enqueue(lease, now + BATCH_PAUSE);
+    }
+
     fn set(&mut self, lease: i64, end: Moment) {
         self.ends.insert(lease, end);
         self.enqueue(lease, end);
@@ -158,6 +163,8 @@ mod tests {
         assert_eq!(deadlines.remaining_secs(at(13), 5), Some(-3));
         assert!(deadlines.expired(at(16), RETRY).is_empty());
         assert_eq!(deadlines.expired(at(17), RETRY), [5]);
+        deadlines.refused(at(17), 5);
+        assert_eq!(deadlines.next(), Some(at(17) + Span::millis(500)));
         deadlines.remove(5);
         assert_eq!((deadlines.next(), deadlines.remaining_secs(at(17), 5)), (None, None));
     }

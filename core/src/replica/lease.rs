@@ -134,6 +134,8 @@ impl Replica {
             let request = Box::new(InternalRaftRequest { lease_revoke, ..Default::default() });
             if self.propose(now, Waiter::Expiry, request).is_ok() {
                 self.notes.push(Note::LeaseExpired { lease: id });
+            } else if let Some(deadlines) = &mut self.deadlines {
+                deadlines.refused(now, id);
             }
         }
     }

@@ -97,21 +97,17 @@ pub fn decode(segment: &[u8], at: usize) -> Frame {
     let Some(body) = rest.get(WORD..WORD + length + padding) else {
         return Frame::Broken { zero_sector: true };
     };
-    let zero_sector = has_zero_sector(body, at + WORD);
+    let zero_sector = has_zero_sector(segment, at, at + WORD + body.len());
     match body.get(..length).map(walpb::Record::decode) {
         Some(Ok(record)) => Frame::Record { record, next: at + WORD + length + padding, zero_sector },
         _ => Frame::Broken { zero_sector },
     }
 }
 
-fn has_zero_sector(mut body: &[u8], mut offset: usize) -> bool {
-    while !body.is_empty() {
-        let (sector, rest) = body.split_at((SECTOR - offset % SECTOR).min(body.len()));
-        if sector.iter().all(|byte| *byte == 0) {
-            return true;
-        }
-        offset += sector.len();
-        body = rest;
-    }
-    false
+/// Whether a sector that holds a part of the frame is all zeros, whatever else stands in it: a record's last bytes may
+/// be zeros and begin a sector, and what was written behind them shows that this sector was written. The sector of the
+/// length word was, too.
+fn has_zero_sector(segment: &[u8], at: usize, end: usize) -> bool {
+    let sectors = segment.chunks(SECTOR).take(end.div_ceil(SECTOR)).skip(at / SECTOR + 1);
+    sectors.into_iter().any(|sector| sector.iter().all(|byte| *byte == 0))
 }

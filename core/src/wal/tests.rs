@@ -225,6 +225,27 @@ fn a_sector_of_zeros_is_a_tear_and_a_flipped_bit_is_damage() {
     );
 }
 
+/// A record's last zeros may begin a sector. That others stand behind them in it shows that it was written.
+#[test]
+fn a_flipped_bit_is_damage_where_a_records_end_begins_a_sector() {
+    let mut crossed = 0;
+    for ones in 300..500 {
+        let mut files = Files::default();
+        let mut writer = Writer::create(&META, BIG);
+        let data = [vec![7; ones], vec![0; 24]].concat();
+        writer.save(&[raftpb::Entry { data: Some(data.into()), ..entry(1, 1, 0) }], None);
+        files.write(&mut writer);
+        let end = files.0[0].1.len();
+        writer.save(&[entry(2, 1, 40)], None);
+        files.write(&mut writer);
+        crossed += u32::from((1..24).contains(&(end % 512)));
+        let flipped = files.0[0].1.iter().rposition(|byte| *byte == 7).unwrap();
+        files.0[0].1[flipped] ^= 1;
+        assert_eq!(files.read().unwrap_err().why, Why::Crc, "{ones} ones");
+    }
+    assert!(crossed > 10);
+}
+
 #[test]
 fn members_do_not_share_a_log() {
     let mut files = twenty();

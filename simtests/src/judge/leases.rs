@@ -8,7 +8,8 @@
 //! **Never late** (`lease-late`): a lease that nobody renews ends. It has run out, by the slowest clock, once its time to
 //! live and an election timeout on top have passed since the last renewal that can have been granted, and since the
 //! leader began to lead: each new leader starts every lease afresh. If somebody asked for a handover, the leader may have
-//! had to propose the revocation again, and has a request timeout more. From then on
+//! had to propose the revocation again, and has a request timeout more; if it bounds what waits for a quorum, it may have
+//! refused the revocation and has half a second more. From then on
 //! - while one member leads: a write that the leader answered, asked after that, lies behind the revocation in the log or
 //!   in the same turn; a second write, asked after the first was answered, lies behind it for certain. A leader that has
 //!   answered both shows the lease no more;
@@ -33,6 +34,9 @@ use std::{
 const PATIENCE_PERMILLE: u64 = 1_060;
 /// What a revocation takes after everything healed, in nanoseconds.
 const REVOCATION_NS: u64 = 1_000_000_000;
+
+/// A revocation that was refused comes again.
+const REFUSED_AGAIN: Span = Span::millis(500);
 
 /// What every member's clock shows.
 pub fn read_clocks(world: &World) -> Vec<Moment> {
@@ -69,6 +73,8 @@ struct Inner {
     handed_over: bool,
     /// A clock may stand still: nobody can tell how late is too late.
     clocks_stop: bool,
+    /// A leader may refuse what it proposes to itself.
+    refuses: bool,
 }
 
 /// What is known of one member's lead: it has answered a write in its term.
@@ -98,11 +104,13 @@ impl Leases {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What of a plan the rules have to know: somebody may ask a leader to hand over, a clock may stand still.
-    pub fn expect(&self, handovers: bool, clocks_stop: bool) {
+    /// What of a plan the rules have to know: somebody may ask a leader to hand over, a clock may stand still, a leader
+    /// takes no more than so much that waits for a quorum.
+    pub fn expect(&self, handovers: bool, clocks_stop: bool, refuses: bool) {
         self.with(|inner| {
             inner.handed_over |= handovers;
             inner.clocks_stop |= clocks_stop;
+            inner.refuses |= refuses;
         });
     }
 
@@ -254,6 +262,9 @@ impl Inner {
         let mut span = Span::secs(u64::try_from(ttl).unwrap_or(0)) + election;
         if self.handed_over {
             span = span + request_timeout(election);
+        }
+        if self.refuses {
+            span = span + REFUSED_AGAIN;
         }
         led_ns.max(renewed).saturating_add(at_the_slowest(span))
     }
