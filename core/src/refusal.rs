@@ -88,6 +88,10 @@ pub enum Refusal {
     ClusterVersionUnavailable,
     DowngradeInProcess,
     NoInflightDowngrade,
+    /// A range is streamed only in the order of its keys.
+    StreamSorted,
+    /// A range is streamed only with everything in it.
+    StreamFiltered,
     /// A renewal reached a member that does not lead, or leads no longer.
     NotPrimary,
     /// The log did not take the proposal, and never will.
@@ -162,7 +166,7 @@ impl Refusal {
             | Refusal::TimeoutWaitAppliedIndex
             | Refusal::Unhealthy => Code::Unavailable,
             Refusal::Corrupt => Code::DataLoss,
-            Refusal::NotBuilt(_) => Code::Unimplemented,
+            Refusal::StreamSorted | Refusal::StreamFiltered | Refusal::NotBuilt(_) => Code::Unimplemented,
         }
     }
 
@@ -240,6 +244,8 @@ impl Refusal {
             Refusal::ClusterVersionUnavailable => "etcdserver: cluster version not found during downgrade",
             Refusal::DowngradeInProcess => "etcdserver: cluster has a downgrade job in progress",
             Refusal::NoInflightDowngrade => "etcdserver: no inflight downgrade job",
+            Refusal::StreamSorted => "RangeStream does not support custom sort orders",
+            Refusal::StreamFiltered => "RangeStream does not support revision filters",
             Refusal::NotPrimary => "not a primary lessor",
             Refusal::ProposalDropped => "raft proposal dropped",
             Refusal::TransferTookTooLong => "etcdserver: request timed out, leader transfer took too long",

@@ -1,11 +1,15 @@
 //! Status, alarms and checksums. Source: contract-semantics 13.
-use super::answer;
+use super::{answer, breathe};
 use crate::{Node, Runtime};
 use detcd_core::{MemberId, Refusal, query, quota, version};
 use detcd_proto::etcdserverpb::{
-    AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse,
-    InternalRaftRequest, MoveLeaderRequest, MoveLeaderResponse, StatusResponse, alarm_request::AlarmAction,
+    AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DefragmentResponse, DowngradeInfo, HashKvRequest,
+    HashKvResponse, InternalRaftRequest, MoveLeaderRequest, MoveLeaderResponse, StatusResponse,
+    alarm_request::AlarmAction,
 };
+
+/// So many changes are hashed before others on the same thread have their turn.
+const HASH_SLICE: usize = 10_000;
 
 impl<R: Runtime> Node<R> {
     pub async fn status(&self) -> Result<StatusResponse, Refusal> {
@@ -39,19 +43,33 @@ impl<R: Runtime> Node<R> {
         answer!(self.propose(InternalRaftRequest { alarm: Some(request), ..Default::default() }).await, Alarm)
     }
 
+    /// There is never anything to give back: the keyspace takes as much space as its contents need, and compaction
+    /// alone makes it smaller. Answered at once, and nobody has to wait for it.
+    pub async fn defragment(&self) -> Result<DefragmentResponse, Refusal> {
+        self.admit()?;
+        // etcd leaves the header out.
+        Ok(DefragmentResponse { header: None })
+    }
+
     /// Only the leader hands over. The answer comes when the heir leads, or when it is known that it will not.
     pub async fn move_leader(&self, request: MoveLeaderRequest) -> Result<MoveLeaderResponse, Refusal> {
         self.admit()?;
         self.hand_over(Some(MemberId(request.target_id))).await?;
-        let edition = self.latest();
-        Ok(MoveLeaderResponse { header: Some(self.header(&edition, edition.view.keyspace.revision())) })
+        // etcd leaves the header out.
+        Ok(MoveLeaderResponse { header: None })
     }
 
     /// Of this member's own state at a revision, 0 for the newest.
     pub async fn hash_kv(&self, request: HashKvRequest) -> Result<HashKvResponse, Refusal> {
         self.admit()?;
         let edition = self.latest();
-        let mut response = query::hash_kv(&edition.view, request.revision)?;
+        let mut hashing = query::Hashing::new(&edition.view, request.revision)?;
+        let mut response = loop {
+            match hashing.step(HASH_SLICE) {
+                Some(response) => break response,
+                None => breathe().await,
+            }
+        };
         self.stamp(&edition, &mut response.header);
         Ok(response)
     }
