@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 mod support;
 
-use detcd_proto::etcdserverpb as pb;
-use detcd_runtime_tokio::generated::etcdserverpb::maintenance_client::MaintenanceClient;
-use support::{Folder, cluster};
+use detcd_proto::etcdserverpb::{self as pb, downgrade_request::DowngradeAction};
+use detcd_runtime_tokio::generated::etcdserverpb::{
+    cluster_client::ClusterClient, maintenance_client::MaintenanceClient,
+};
+use support::{Folder, Member, cluster};
 use tonic::Code;
 
 fn range(key: &'static str, range_end: &'static str) -> pb::RangeRequest {
@@ -94,4 +96,97 @@ async fn the_lead_moves_where_it_may() {
     let mut client = MaintenanceClient::new(members[old].channel());
     let answer = client.defragment(pb::DefragmentRequest {}).await.unwrap().into_inner();
     assert_eq!(answer, pb::DefragmentResponse::default());
+}
+
+#[tokio::test]
+async fn changes_of_the_members_are_checked_as_etcd_checks_them() {
+    let folder = Folder::new("member-checks");
+    let mut member = cluster(&folder, 1).remove(0);
+    member.start();
+    member.wait_healthy();
+    let mut client = ClusterClient::new(member.channel());
+    let list = client.member_list(pb::MemberListRequest { linearizable: true }).await.unwrap().into_inner();
+    assert_eq!(list.header.unwrap().revision, 0);
+    let me = list.members[0].clone();
+
+    let add = |urls: &[&str]| pb::MemberAddRequest {
+        peer_urls: urls.iter().map(ToString::to_string).collect(),
+        is_learner: false,
+    };
+    for bad in [&[][..], &["127.0.0.1:1"], &["http://127.0.0.1:1/"], &["http://127.0.0.1:1", "http://a"]] {
+        let refused = client.member_add(add(bad)).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.message()),
+            (Code::InvalidArgument, "etcdserver: given member URLs are invalid"),
+            "{bad:?}"
+        );
+    }
+    let refused = client.member_add(add(&[&format!(" {}", me.peer_urls[0])])).await.unwrap_err();
+    let exists = "etcdserver: Peer URLs already exists";
+    assert_eq!((refused.code(), refused.message()), (Code::FailedPrecondition, exists));
+    let refused = client.member_add(add(&["http://127.0.0.1:1"])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+    let refused = client.member_remove(pb::MemberRemoveRequest { id: me.id }).await.unwrap_err();
+    let few = "etcdserver: re-configuration failed due to not enough started members";
+    assert_eq!((refused.code(), refused.message()), (Code::Unknown, few));
+    let (gone, found) = (pb::MemberRemoveRequest { id: 7 }, "etcdserver: member not found");
+    let refused = client.member_remove(gone).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::NotFound, found));
+    let refused = client.member_promote(pb::MemberPromoteRequest { id: me.id }).await.unwrap_err();
+    let voter = "etcdserver: can only promote a learner member";
+    assert_eq!((refused.code(), refused.message()), (Code::FailedPrecondition, voter));
+}
+
+/// Waits until the member's storage has this version.
+async fn storage_is(member: &Member, version: &str) {
+    while member.status().await.unwrap().storage_version != version {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_is_prepared_for_the_version_before_and_comes_back() {
+    let folder = Folder::new("downgrade");
+    let mut member = cluster(&folder, 1).remove(0);
+    member.start();
+    member.wait_healthy();
+    let mut client = MaintenanceClient::new(member.channel());
+    let request = |action: DowngradeAction, version: &str| pb::DowngradeRequest {
+        action: action.into(),
+        version: version.to_string(),
+    };
+    storage_is(&member, "3.7.0").await;
+    use DowngradeAction::{Cancel, Enable, Validate};
+    for (action, version, code, text) in [
+        (Validate, "x", Code::InvalidArgument, "etcdserver: wrong downgrade target version format"),
+        (Enable, "", Code::InvalidArgument, "etcdserver: wrong downgrade target version format"),
+        (Validate, "3.5", Code::InvalidArgument, "etcdserver: invalid downgrade target version"),
+        (Enable, "3.7", Code::InvalidArgument, "etcdserver: invalid downgrade target version"),
+    ] {
+        let refused = client.downgrade(request(action, version)).await.unwrap_err();
+        assert_eq!((refused.code(), refused.message()), (code, text), "{version}");
+    }
+    let unknown = pb::DowngradeRequest { action: 9, version: String::new() };
+    let refused = client.downgrade(unknown).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Unknown, "etcdserver: unknown method"));
+
+    for (action, version) in [(Cancel, ""), (Validate, "3.6"), (Enable, "3.6.2")] {
+        let answer = client.downgrade(request(action, version)).await.unwrap().into_inner();
+        assert_eq!(answer.version, "3.7", "{action:?}");
+        assert!(answer.header.unwrap().revision == 1);
+    }
+    let info = member.status().await.unwrap().downgrade_info.unwrap();
+    assert_eq!((info.enabled, info.target_version.as_str()), (true, "3.6.0"));
+    storage_is(&member, "3.6.0").await;
+    let refused = client.downgrade(request(Validate, "3.5")).await.unwrap_err();
+    let running = "etcdserver: cluster has a downgrade job in progress";
+    assert_eq!((refused.code(), refused.message()), (Code::FailedPrecondition, running));
+    // What was agreed on is in the log.
+    member.kill();
+    member.start();
+    member.wait_healthy();
+    assert_eq!(member.status().await.unwrap().downgrade_info, Some(info));
+    client.downgrade(request(Cancel, "")).await.unwrap();
+    assert_eq!(member.status().await.unwrap().downgrade_info, Some(pb::DowngradeInfo::default()));
+    storage_is(&member, "3.7.0").await;
 }

@@ -98,6 +98,8 @@ pub enum Refusal {
     ProposalDropped,
     /// Leadership did not reach its new owner in time.
     TransferTookTooLong,
+    /// A downgrade action of an unknown number.
+    UnknownMethod,
     /// What a client asked for is not built yet.
     NotBuilt(&'static str),
 }
@@ -154,7 +156,8 @@ impl Refusal {
             | Refusal::TooManyRequests
             | Refusal::NotPrimary
             | Refusal::ProposalDropped
-            | Refusal::TransferTookTooLong => Code::Unknown,
+            | Refusal::TransferTookTooLong
+            | Refusal::UnknownMethod => Code::Unknown,
             Refusal::PermissionDenied => Code::PermissionDenied,
             Refusal::InvalidAuthToken => Code::Unauthenticated,
             Refusal::NoLeader
@@ -249,6 +252,7 @@ impl Refusal {
             Refusal::NotPrimary => "not a primary lessor",
             Refusal::ProposalDropped => "raft proposal dropped",
             Refusal::TransferTookTooLong => "etcdserver: request timed out, leader transfer took too long",
+            Refusal::UnknownMethod => "etcdserver: unknown method",
             Refusal::NotBuilt(what) => return Cow::Owned(alloc::format!("unimplemented: {what}")),
         })
     }

@@ -91,6 +91,7 @@ fn view(store: &Store) -> View {
         members: Arc::default(),
         alarms: Arc::default(),
         cluster_version: None,
+        downgrade: None,
     }
 }
 

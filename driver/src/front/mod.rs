@@ -67,6 +67,13 @@ fn calls_are_send<R: Runtime>(node: &Node<R>) {
     send(node.lease_time_to_live(Default::default()));
     send(node.lease_leases());
     send(node.member_list(Default::default()));
+    send(node.member_add(Default::default()));
+    send(node.member_remove(Default::default()));
+    send(node.member_update(Default::default()));
+    send(node.member_promote(Default::default()));
+    send(node.defragment());
+    send(node.move_leader(Default::default()));
+    send(node.downgrade(Default::default()));
     send(node.status());
     send(node.alarm(Default::default()));
     send(node.hash_kv(Default::default()));

@@ -47,7 +47,10 @@ impl Maintenance for Api {
         self.node.move_leader(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
-    async fn downgrade(&self, _: Request<DowngradeRequest>) -> Result<Response<DowngradeResponse>, Status> {
-        Err(status(Refusal::NotBuilt("Maintenance/Downgrade")))
+    async fn downgrade(
+        &self,
+        request: Request<DowngradeRequest>,
+    ) -> Result<Response<DowngradeResponse>, Status> {
+        self.node.downgrade(request.into_inner()).await.map(Response::new).map_err(status)
     }
 }
