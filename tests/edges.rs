@@ -7,6 +7,7 @@ use detcd_runtime_tokio::generated::etcdserverpb::{
     cluster_client::ClusterClient, maintenance_client::MaintenanceClient,
 };
 use support::{Folder, Member, cluster};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::Code;
 
 fn range(key: &'static str, range_end: &'static str) -> pb::RangeRequest {
@@ -189,4 +190,22 @@ async fn a_cluster_is_prepared_for_the_version_before_and_comes_back() {
     client.downgrade(request(Cancel, "")).await.unwrap();
     assert_eq!(member.status().await.unwrap().downgrade_info, Some(pb::DowngradeInfo::default()));
     storage_is(&member, "3.7.0").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_only_pings_is_ended() {
+    let folder = Folder::new("pings");
+    let mut member = cluster(&folder, 1).remove(0);
+    member.start();
+    member.wait_healthy();
+    let mut connection = tokio::net::TcpStream::connect(&member.client).await.unwrap();
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    for _ in 0..4 {
+        bytes.extend(b"\0\0\x08\x06\0\0\0\0\0pingpong");
+    }
+    connection.write_all(&bytes).await.unwrap();
+    let mut heard = Vec::new();
+    connection.read_to_end(&mut heard).await.unwrap();
+    // No stream was opened; the code is ENHANCE_YOUR_CALM.
+    assert!(heard.ends_with(b"\0\0\x16\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0btoo_many_pings"), "{heard:?}");
 }

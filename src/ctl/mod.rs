@@ -15,7 +15,7 @@ mod endpoint;
 mod exit;
 mod get;
 mod globals;
-mod go;
+pub(crate) mod go;
 mod lease;
 mod member;
 mod move_leader;

@@ -237,6 +237,18 @@ fn a_future_start_is_silent_until_then() {
 }
 
 #[test]
+fn a_watcher_that_starts_with_the_next_revision_is_told_no_progress_before_it() {
+    let mut world = World::new();
+    world.watch(A, "a", "", 2);
+    world.told();
+    world.progress(A);
+    assert_eq!(world.told(), [""; 0]);
+    world.put("b", "1");
+    world.progress(A);
+    assert_eq!(world.told().len(), 1);
+}
+
+#[test]
 fn filters_and_previous_values() {
     let mut world = World::new();
     world.put("a", "1");
