@@ -135,6 +135,7 @@ pub async fn start(
         client_addresses.push(address);
         let (node, services) = (node.clone(), services.clone());
         let (carriers, mut stopping) = (reactors.clone(), stopping.clone());
+        let limits = settings.transport;
         clients.push(reactors.first().spawn(async move {
             tokio::select! {
                 () = node.ready() => {}
@@ -146,7 +147,7 @@ pub async fn start(
                 address = %address,
                 "serving client traffic insecurely; this is strongly discouraged!"
             );
-            http::serve(listener, services, carriers, stopping).await;
+            http::serve(listener, services, carriers, stopping, limits).await;
         }));
     }
     Ok(Member { node, client_addresses, net, stop, reactors, clients })

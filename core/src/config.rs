@@ -30,6 +30,9 @@ pub struct Config {
     pub max_request_bytes: usize,
     /// Most operations in a transaction, per list.
     pub max_txn_ops: usize,
+    /// Refuse changes of the members that would put the quorum at risk.
+    pub strict_reconfig_check: bool,
+    pub max_learners: usize,
     /// Space the keyspace may take, in bytes; 0 means etcd's default of 2 GiB, negative means no limit.
     pub quota_backend_bytes: i64,
     /// A log segment is closed once it has grown to this many bytes.
@@ -68,6 +71,8 @@ impl Config {
             pre_vote: true,
             max_request_bytes: 1_572_864,
             max_txn_ops: 128,
+            strict_reconfig_check: true,
+            max_learners: 1,
             quota_backend_bytes: 0,
             segment_bytes: 64_000_000,
             max_message_bytes: 512 * 1024,

@@ -1,6 +1,6 @@
 //! Everything that may come in: what clients want, what peers said, what the world has finished.
 use crate::{MemberId, Ticket};
-use alloc::boxed::Box;
+use alloc::{boxed::Box, string::String, vec::Vec};
 use detcd_proto::{etcdserverpb::InternalRaftRequest, raftpb};
 
 #[derive(Debug)]
@@ -27,8 +27,27 @@ pub enum Input {
     Persisted { upto: u64 },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Hand the lead to this member, or to the one best suited if none is named.
-    TransferLeadership { to: Option<MemberId> },
+    TransferLeadership {
+        to: Option<MemberId>,
+    },
+    ChangeMembers(MemberChange),
+}
+
+/// What somebody wants of the members of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MemberChange {
+    /// URLs are such that [`urls::check`](crate::urls::check) passes.
+    Add {
+        peer_urls: Vec<String>,
+        is_learner: bool,
+    },
+    Remove(MemberId),
+    Update {
+        id: MemberId,
+        peer_urls: Vec<String>,
+    },
+    Promote(MemberId),
 }

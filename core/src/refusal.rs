@@ -88,12 +88,18 @@ pub enum Refusal {
     ClusterVersionUnavailable,
     DowngradeInProcess,
     NoInflightDowngrade,
+    /// A range is streamed only in the order of its keys.
+    StreamSorted,
+    /// A range is streamed only with everything in it.
+    StreamFiltered,
     /// A renewal reached a member that does not lead, or leads no longer.
     NotPrimary,
     /// The log did not take the proposal, and never will.
     ProposalDropped,
     /// Leadership did not reach its new owner in time.
     TransferTookTooLong,
+    /// A downgrade action of an unknown number.
+    UnknownMethod,
     /// What a client asked for is not built yet.
     NotBuilt(&'static str),
 }
@@ -150,7 +156,8 @@ impl Refusal {
             | Refusal::TooManyRequests
             | Refusal::NotPrimary
             | Refusal::ProposalDropped
-            | Refusal::TransferTookTooLong => Code::Unknown,
+            | Refusal::TransferTookTooLong
+            | Refusal::UnknownMethod => Code::Unknown,
             Refusal::PermissionDenied => Code::PermissionDenied,
             Refusal::InvalidAuthToken => Code::Unauthenticated,
             Refusal::NoLeader
@@ -162,7 +169,7 @@ impl Refusal {
             | Refusal::TimeoutWaitAppliedIndex
             | Refusal::Unhealthy => Code::Unavailable,
             Refusal::Corrupt => Code::DataLoss,
-            Refusal::NotBuilt(_) => Code::Unimplemented,
+            Refusal::StreamSorted | Refusal::StreamFiltered | Refusal::NotBuilt(_) => Code::Unimplemented,
         }
     }
 
@@ -240,9 +247,12 @@ impl Refusal {
             Refusal::ClusterVersionUnavailable => "etcdserver: cluster version not found during downgrade",
             Refusal::DowngradeInProcess => "etcdserver: cluster has a downgrade job in progress",
             Refusal::NoInflightDowngrade => "etcdserver: no inflight downgrade job",
+            Refusal::StreamSorted => "RangeStream does not support custom sort orders",
+            Refusal::StreamFiltered => "RangeStream does not support revision filters",
             Refusal::NotPrimary => "not a primary lessor",
             Refusal::ProposalDropped => "raft proposal dropped",
             Refusal::TransferTookTooLong => "etcdserver: request timed out, leader transfer took too long",
+            Refusal::UnknownMethod => "etcdserver: unknown method",
             Refusal::NotBuilt(what) => return Cow::Owned(alloc::format!("unimplemented: {what}")),
         })
     }

@@ -14,6 +14,8 @@ pub struct View {
     pub alarms: Arc<Vec<AlarmMember>>,
     /// `X.Y.0`, once the leader has settled it.
     pub cluster_version: Option<Arc<String>>,
+    /// The version the cluster is to go back to, if it is.
+    pub downgrade: Option<Arc<String>>,
 }
 
 /// Where this member stands in the cluster.

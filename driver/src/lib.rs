@@ -28,6 +28,7 @@ mod versions;
 
 pub use front::{
     health::Probe,
+    kv::RangePieces,
     watch::{WatchReplies, WatchRequests},
 };
 pub use node::{Loads, Node, seat, start};

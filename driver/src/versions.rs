@@ -5,7 +5,11 @@ use detcd_core::{
     Span,
     version::{self, Version},
 };
-use detcd_proto::{etcdserverpb::InternalRaftRequest, membershippb::ClusterVersionSetRequest};
+use detcd_proto::{
+    etcdserverpb::InternalRaftRequest,
+    membershippb::{ClusterVersionSetRequest, DowngradeInfoSetRequest},
+};
+use std::sync::Arc;
 
 const INTERVAL: Span = Span::secs(4);
 
@@ -15,20 +19,19 @@ pub async fn run<R: Runtime>(node: Node<R>, nudge: Mailbox<()>) {
     let mut nudges = Vec::new();
     while nudge.recv_until(&rt, Some(rt.now() + INTERVAL), &mut nudges, 1).await {
         nudges.clear();
-        if let Some(ver) = wanted(&node).await {
-            let cluster_version_set = Some(Box::new(ClusterVersionSetRequest { ver: ver.to_string() }));
+        for request in wanted(&node).await {
             // Refused or lost: the next round asks again.
-            node.propose(InternalRaftRequest { cluster_version_set, ..Default::default() }).await.ok();
+            node.propose(request).await.ok();
         }
     }
 }
 
-/// The version this leader wants for the cluster, if it is not the one it has.
-async fn wanted<R: Runtime>(node: &Node<R>) -> Option<Version> {
+/// What this leader wants of the versions: another one for the cluster, or an end to going back once all are back.
+async fn wanted<R: Runtime>(node: &Node<R>) -> Vec<InternalRaftRequest> {
     let me = node.0.config.me.id;
     let edition = node.latest();
     if edition.standing.leader != Some(me) {
-        return None;
+        return Vec::new();
     }
     let mut servers = Vec::new();
     for member in edition.view.members.iter() {
@@ -41,6 +44,16 @@ async fn wanted<R: Runtime>(node: &Node<R>) -> Option<Version> {
             }
         });
     }
-    let current = edition.view.cluster_version.as_ref().and_then(|version| Version::parse(version));
-    version::next_cluster_version(current, &servers)
+    let read = |version: &Option<Arc<String>>| version.as_ref().and_then(|version| Version::parse(version));
+    let (current, target) = (read(&edition.view.cluster_version), read(&edition.view.downgrade));
+    let mut requests = Vec::new();
+    if let Some(ver) = version::next_cluster_version(current, &servers, target) {
+        let cluster_version_set = Some(Box::new(ClusterVersionSetRequest { ver: ver.to_string() }));
+        requests.push(InternalRaftRequest { cluster_version_set, ..Default::default() });
+    }
+    if target.is_some_and(|target| version::is_back_at(target, &servers)) {
+        let downgrade_info_set = Some(Box::new(DowngradeInfoSetRequest::default()));
+        requests.push(InternalRaftRequest { downgrade_info_set, ..Default::default() });
+    }
+    requests
 }

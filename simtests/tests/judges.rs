@@ -202,6 +202,7 @@ fn edition(store: &Store, leases: Table, applied: u64) -> Edition {
             members: Arc::default(),
             alarms: Arc::default(),
             cluster_version: None,
+            downgrade: None,
         },
         changes: Vec::new(),
         standing: Standing { applied, ..Standing::default() },

@@ -1,6 +1,7 @@
 //! The command line and the environment, by the rules of Go's flag package, which etcd's users know: one or two
 //! dashes, `--name=value` or `--name value`, switches only with `=`. Source: contract-cli 1 and 3.
-use std::{collections::BTreeMap, fmt};
+use crate::ctl::go::{parse_duration, parse_uint, quote};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// One flag, as the table in `config` lists them.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +18,10 @@ pub enum Kind {
     Text,
     Switch,
     Unsigned,
+    /// Of 32 bits.
+    Small,
     Signed,
+    Duration,
     /// URLs with commas between.
     Urls,
     OneOf(&'static [&'static str]),
@@ -151,6 +155,15 @@ impl Values {
         self.text(name).parse().expect("a number's value was checked when it was read")
     }
 
+    pub fn small(&self, name: &str) -> u32 {
+        small(self.text(name)).expect("a number's value was checked when it was read")
+    }
+
+    /// What is negative counts as zero.
+    pub fn duration(&self, name: &str) -> Duration {
+        parse_duration(self.text(name)).expect("a duration was checked when it was read")
+    }
+
     pub fn signed(&self, name: &str) -> i64 {
         self.text(name).parse().expect("a number's value was checked when it was read")
     }
@@ -184,6 +197,8 @@ fn check(flag: &Flag, value: &str) -> Result<(), String> {
         Kind::Text => Ok(()),
         Kind::Switch => boolean(value).map(|_| ()).ok_or_else(|| "parse error".to_string()),
         Kind::Unsigned => value.parse::<u64>().map(|_| ()).map_err(number),
+        Kind::Small => small(value).map(|_| ()),
+        Kind::Duration => parse_duration(value).map(|_| ()).map_err(|_| "parse error".to_string()),
         Kind::Signed => value.parse::<i64>().map(|_| ()).map_err(number),
         Kind::Urls => super::urls::parse(value).map(|_| ()),
         Kind::OneOf(choices) => match choices.contains(&value) {
@@ -191,6 +206,12 @@ fn check(flag: &Flag, value: &str) -> Result<(), String> {
             false => Err("invalid value".to_string()),
         },
     }
+}
+
+fn small(text: &str) -> Result<u32, String> {
+    let number = parse_uint(text, 0)?;
+    u32::try_from(number)
+        .map_err(|_| format!("strconv.ParseUint: parsing {}: value out of range", quote(text.as_bytes())))
 }
 
 /// Go's spellings.

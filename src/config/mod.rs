@@ -7,8 +7,9 @@ pub use flags::{Environment, EnvironmentTrouble, Misuse, Values};
 pub use urls::addresses;
 
 use detcd_core::{ClusterId, Config, Member, MemberId, Span, version};
+use detcd_runtime_tokio::http::Limits;
 use flags::{Flag, Kind};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 macro_rules! flags {
     ($($name:literal $kind:ident$(($of:expr))? $default:literal $help:literal;)*) => {
@@ -28,6 +29,13 @@ pub const FLAGS: &[Flag] = flags! {
     "quota-backend-bytes" Signed "0" "space quota in bytes; 0 means 2 GiB, negative none";
     "max-txn-ops" Unsigned "128" "maximum number of operations permitted in a transaction";
     "max-request-bytes" Unsigned "1572864" "maximum client request size in bytes the server will accept";
+    "max-concurrent-streams" Small "4294967295" "maximum number of concurrent streams that each client can open";
+    "grpc-keepalive-min-time" Duration "5s" "minimum time that a client waits between two pings";
+    "grpc-keepalive-interval" Duration "2h" "time after which the server pings a client; 0 means two hours";
+    "grpc-keepalive-timeout" Duration "20s" "time the server waits for the answer to a ping; 0 means twenty seconds";
+    "watch-progress-notify-interval" Duration "0s" "time between two progress notices; 0 means ten minutes, and less than 100ms means 100ms";
+    "strict-reconfig-check" Switch "true" "reject changes of the members that would put the quorum at risk";
+    "max-learners" Unsigned "1" "maximum number of learners";
     "initial-advertise-peer-urls" Urls "http://localhost:2380" "peer URLs to tell the rest of the cluster";
     "initial-cluster" Text "default=http://localhost:2380" "initial cluster configuration for bootstrapping";
     "initial-cluster-state" OneOf(&["new", "existing"]) "new" "initial cluster state (\"new\" or \"existing\")";
@@ -97,6 +105,10 @@ pub struct Settings {
     pub quota_backend_bytes: i64,
     pub max_txn_ops: u64,
     pub max_request_bytes: u64,
+    pub transport: Limits,
+    pub watch_progress_interval: Duration,
+    pub strict_reconfig_check: bool,
+    pub max_learners: u64,
 }
 
 /// An election may not take longer; etcd's limit.
@@ -137,6 +149,10 @@ impl Settings {
             quota_backend_bytes: values.signed("quota-backend-bytes"),
             max_txn_ops: values.unsigned("max-txn-ops"),
             max_request_bytes: values.unsigned("max-request-bytes"),
+            transport: transport(values),
+            watch_progress_interval: values.duration("watch-progress-notify-interval"),
+            strict_reconfig_check: values.switch("strict-reconfig-check"),
+            max_learners: values.unsigned("max-learners"),
         };
         if values.is_set("listen-client-urls") && !values.is_set("advertise-client-urls") {
             return Err(
@@ -250,6 +266,7 @@ impl Settings {
             is_learner: false,
         };
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let usual = Config::new(me, cluster_id, bootstrap);
         Ok(Config {
             heartbeat_interval: Span::millis(self.heartbeat_ms),
             election_timeout: Span::millis(self.election_ms),
@@ -257,8 +274,30 @@ impl Settings {
             max_request_bytes: size(self.max_request_bytes),
             max_txn_ops: size(self.max_txn_ops),
             quota_backend_bytes: self.quota_backend_bytes,
-            ..Config::new(me, cluster_id, bootstrap)
+            strict_reconfig_check: self.strict_reconfig_check,
+            max_learners: size(self.max_learners),
+            watch_progress_interval: span(self.watch_progress_interval)
+                .unwrap_or(usual.watch_progress_interval),
+            ..usual
         })
+    }
+}
+
+/// Nothing for no time at all.
+fn span(duration: Duration) -> Option<Span> {
+    (!duration.is_zero()).then(|| Span(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+}
+
+/// Zero stands for what Go's gRPC library does on its own.
+fn transport(values: &Values) -> Limits {
+    let usual = Limits::default();
+    let or =
+        |name, usual: Duration| Some(values.duration(name)).filter(|given| !given.is_zero()).unwrap_or(usual);
+    Limits {
+        concurrent_streams: values.small("max-concurrent-streams"),
+        client_pings_min: or("grpc-keepalive-min-time", Duration::from_secs(5 * 60)),
+        ping_every: or("grpc-keepalive-interval", usual.ping_every),
+        ping_patience: or("grpc-keepalive-timeout", usual.ping_patience),
     }
 }
 

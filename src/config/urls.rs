@@ -1,4 +1,5 @@
 //! URLs of members: how they are read, compared and bound. Source: contract-cli 4, contract-semantics 19.
+use detcd_core::urls::BadUrl;
 use std::{
     collections::BTreeSet,
     io,
@@ -9,20 +10,12 @@ use std::{
 pub fn parse(text: &str) -> Result<Vec<String>, String> {
     let mut urls = BTreeSet::new();
     for url in text.split(',').map(str::trim).filter(|url| !url.is_empty()) {
-        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        if !matches!(scheme, Some("http" | "https" | "unix" | "unixs")) {
-            return Err(format!("URL scheme must be http, https, unix, or unixs: {url}"));
-        }
-        let (host_port, path) = match authority(url).find('/') {
-            Some(slash) => authority(url).split_at(slash),
-            None => (authority(url), ""),
-        };
-        if split(host_port).is_none() {
-            return Err(format!("URL address does not have the form \"host:port\": {url}"));
-        }
-        if !path.is_empty() {
-            return Err(format!("URL must not contain a path: {url}"));
-        }
+        let checked = detcd_core::urls::check(url);
+        // A port is needed to listen and to dial, so it must be there, and be one.
+        let has_port = url.starts_with("unix") || split(authority(url)).is_some();
+        checked
+            .and(if has_port { Ok(()) } else { Err(BadUrl::HostPort) })
+            .map_err(|bad| format!("{bad}: {url}"))?;
         urls.insert(url.to_string());
     }
     if urls.is_empty() {

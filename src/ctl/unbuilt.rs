@@ -23,12 +23,6 @@ pub enum UnbuiltCommand {
     Role(Anything),
     /// (not built yet) Saves the keyspace of a member to a file
     Snapshot(Anything),
-    /// (not built yet) Gives freed space back to the file system
-    Defrag(Anything),
-    /// (not built yet) Makes another member the leader
-    MoveLeader(Anything),
-    /// (not built yet) Prepares a cluster for an older version
-    Downgrade(Anything),
     /// (not built yet) Copies changes to another cluster
     MakeMirror(Anything),
     /// (not built yet) Holds a lock, maybe while a command runs
@@ -50,9 +44,6 @@ impl UnbuiltCommand {
             UnbuiltCommand::User(_) => "user",
             UnbuiltCommand::Role(_) => "role",
             UnbuiltCommand::Snapshot(_) => "snapshot",
-            UnbuiltCommand::Defrag(_) => "defrag",
-            UnbuiltCommand::MoveLeader(_) => "move-leader",
-            UnbuiltCommand::Downgrade(_) => "downgrade",
             UnbuiltCommand::MakeMirror(_) => "make-mirror",
             UnbuiltCommand::Lock(_) => "lock",
             UnbuiltCommand::Elect(_) => "elect",

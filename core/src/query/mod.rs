@@ -4,6 +4,7 @@
 //! a view that is new enough. Of the response headers only the revision is filled in.
 mod compare;
 mod hash;
+mod pieces;
 mod plan;
 mod range;
 mod txn;
@@ -11,7 +12,8 @@ mod txn;
 pub(crate) use plan::{Plan, Step, readable_in_txn};
 pub(crate) use range::range_in;
 
-pub use hash::hash_kv;
+pub use hash::Hashing;
+pub use pieces::{Pieces, divisible};
 pub use range::range;
 pub use txn::txn;
 

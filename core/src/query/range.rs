@@ -28,7 +28,7 @@ pub(crate) fn range_in(keyspace: &Keyspace, request: &RangeRequest) -> RangeResp
     }
 
     let order = Order::of(request);
-    let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0);
+    let limit = limit(request);
     // What etcd cuts off before it sorts: one more than the limit, unless there is something to sort or to filter.
     let fetched = limit.map_or(usize::MAX, |limit| limit.saturating_add(1));
     let mut found: Vec<&Record>;
@@ -54,7 +54,12 @@ pub(crate) fn range_in(keyspace: &Keyspace, request: &RangeRequest) -> RangeResp
     RangeResponse { header, kvs: found.into_iter().map(pair).collect(), more, count: count as i64 }
 }
 
-fn has_filters(request: &RangeRequest) -> bool {
+/// The most pairs that are wanted, if that is bounded.
+pub(super) fn limit(request: &RangeRequest) -> Option<usize> {
+    usize::try_from(request.limit).ok().filter(|limit| *limit > 0)
+}
+
+pub(super) fn has_filters(request: &RangeRequest) -> bool {
     request.max_mod_revision != 0
         || request.min_mod_revision != 0
         || request.max_create_revision != 0
@@ -71,7 +76,7 @@ fn passes(request: &RangeRequest, record: &Record) -> bool {
 }
 
 #[derive(Clone, Copy)]
-struct Order {
+pub(super) struct Order {
     target: SortTarget,
     descending: bool,
     /// An order was named. A target alone sorts too, but only what the limit has left.
@@ -79,7 +84,7 @@ struct Order {
 }
 
 impl Order {
-    fn of(request: &RangeRequest) -> Order {
+    pub fn of(request: &RangeRequest) -> Order {
         let order = SortOrder::try_from(request.sort_order).unwrap_or(SortOrder::None);
         Order {
             target: SortTarget::try_from(request.sort_target).unwrap_or(SortTarget::Key),
@@ -93,7 +98,7 @@ impl Order {
     }
 
     /// The order the keyspace is in.
-    fn is_natural(self) -> bool {
+    pub fn is_natural(self) -> bool {
         self.is_by_key() && !self.descending
     }
 

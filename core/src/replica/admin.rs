@@ -1,11 +1,12 @@
 //! What the operator, or the process itself, wants of this member.
 use super::Replica;
-use crate::{MemberId, Moment, Order, Refusal, Reply, Ticket};
+use crate::{MemberId, Moment, Order, Outcome, Refusal, Reply, Ticket};
+use alloc::vec::Vec;
 
-/// Somebody waits until another member leads.
+/// Some wait until another member leads.
 #[derive(Debug)]
 pub struct Transfer {
-    ticket: Ticket,
+    tickets: Vec<Ticket>,
     to: MemberId,
     pub deadline: Moment,
 }
@@ -14,6 +15,10 @@ impl Replica {
     pub(super) fn obey(&mut self, now: Moment, ticket: Ticket, order: Order) {
         match order {
             Order::TransferLeadership { to } => self.transfer(now, ticket, to),
+            Order::ChangeMembers(change) => {
+                let refusal = self.change_members(now, &change);
+                self.reply(ticket, Err(refusal));
+            }
         }
     }
 
@@ -24,38 +29,47 @@ impl Replica {
         if to == Some(self.config.me.id) {
             return self.reply(ticket, Ok(Reply::Done));
         }
-        if self.transfer.is_some() {
-            return self.reply(ticket, Err(Refusal::TransferTookTooLong));
-        }
-        match self.raft.transfer(now, to) {
-            Ok(to) => {
+        let to = match self.raft.transfer(now, to) {
+            Ok(to) => to,
+            Err(refusal) => return self.reply(ticket, Err(refusal)),
+        };
+        match &mut self.transfer {
+            Some(transfer) if transfer.to == to => transfer.tickets.push(ticket),
+            _ => {
+                // Raft has given up an heir named before.
+                self.end_transfer(Err(Refusal::TransferTookTooLong));
                 let deadline = now + self.config.request_timeout();
-                self.transfer = Some(Transfer { ticket, to, deadline });
+                self.transfer = Some(Transfer { tickets: alloc::vec![ticket], to, deadline });
             }
-            Err(refusal) => self.reply(ticket, Err(refusal)),
+        }
+    }
+
+    fn end_transfer(&mut self, outcome: Outcome) {
+        for ticket in self.transfer.take().into_iter().flat_map(|transfer| transfer.tickets) {
+            self.reply(ticket, outcome.clone());
         }
     }
 
     /// Called when somebody leads who did not before.
     pub(super) fn transferred(&mut self, leader: MemberId) {
-        if let Some(transfer) = self.transfer.take_if(|_| leader != self.config.me.id) {
-            let outcome = if transfer.to == leader { Ok(Reply::Done) } else { Err(Refusal::LeaderChanged) };
-            self.reply(transfer.ticket, outcome);
+        let Some(transfer) = &self.transfer else { return };
+        if transfer.to == leader {
+            self.end_transfer(Ok(Reply::Done));
+        } else if leader != self.config.me.id {
+            self.end_transfer(Err(Refusal::TransferTookTooLong));
         }
     }
 
     /// Raft has given the heir up; this member goes on leading.
     pub(super) fn notice_failed_transfer(&mut self) {
-        let raft = &self.raft;
-        let failed = |_: &mut Transfer| raft.is_leader() && raft.status().transferee.is_none();
-        if let Some(transfer) = self.transfer.take_if(failed) {
-            self.reply(transfer.ticket, Err(Refusal::TransferTookTooLong));
+        if self.raft.is_leader() && self.raft.status().transferee.is_none() {
+            self.end_transfer(Err(Refusal::TransferTookTooLong));
         }
     }
 
     pub(super) fn expire_transfer(&mut self, now: Moment) {
-        if let Some(transfer) = self.transfer.take_if(|transfer| transfer.deadline <= now) {
-            self.reply(transfer.ticket, Err(Refusal::TransferTookTooLong));
+        if self.transfer.as_ref().is_some_and(|transfer| transfer.deadline <= now) {
+            self.end_transfer(Err(Refusal::TransferTookTooLong));
         }
     }
 }

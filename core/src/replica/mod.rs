@@ -2,12 +2,14 @@
 //!
 //! Thin: it routes between Raft, the state and the clients that wait. Each file here holds one way through it: `boot`
 //! how it begins, `propose` what goes into the log, `apply` what comes out of it, `read_point` what is asked beside it,
-//! `lease` what only a leader may say, `admin` what the operator wants, `settle` the end of every turn.
+//! `lease` what only a leader may say, `admin` what the operator wants, `members` who may be one,
+//! `settle` the end of every turn.
 mod admin;
 mod apply;
 mod boot;
 mod ids;
 mod lease;
+mod members;
 mod persist;
 mod proposals;
 mod propose;

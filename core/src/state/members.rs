@@ -21,6 +21,10 @@ impl Members {
         self.place(id).ok().map(|place| &self.members[place])
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter()
+    }
+
     pub fn others(&self, me: MemberId) -> Vec<Member> {
         self.members.iter().filter(|member| member.id != me).cloned().collect()
     }
@@ -53,6 +57,7 @@ impl Members {
             Ok(ConfChangeAddLearnerNode) => self.add(described()?.member, true),
             Ok(ConfChangeUpdateNode) => {
                 let urls = described()?.member.peer_urls;
+                self.place(id).map_err(|_| Refusal::MemberNotFound)?;
                 if self.members.iter().any(|other| other.id != id && shares_url(other, &urls)) {
                     return Err(Refusal::PeerURLExist);
                 }
@@ -79,16 +84,12 @@ impl Members {
     }
 
     fn add(&mut self, member: Member, is_learner: bool) -> Result<(), Refusal> {
-        if self.members.iter().any(|other| other.id != member.id && shares_url(other, &member.peer_urls)) {
+        let Err(place) = self.place(member.id) else { return Err(Refusal::MemberExist) };
+        if self.members.iter().any(|other| shares_url(other, &member.peer_urls)) {
             return Err(Refusal::PeerURLExist);
         }
-        match self.place(member.id) {
-            Ok(_) => Err(Refusal::MemberExist),
-            Err(place) => {
-                Arc::make_mut(&mut self.members).insert(place, Member { is_learner, ..member });
-                Ok(())
-            }
-        }
+        Arc::make_mut(&mut self.members).insert(place, Member { is_learner, ..member });
+        Ok(())
     }
 
     fn promote(&mut self, id: MemberId) -> Result<(), Refusal> {
@@ -110,7 +111,8 @@ impl Members {
     }
 }
 
-fn shares_url(member: &Member, urls: &[String]) -> bool {
+/// Whether one of the URLs is the member's.
+pub fn shares_url(member: &Member, urls: &[String]) -> bool {
     member.peer_urls.iter().any(|url| urls.contains(url))
 }
 

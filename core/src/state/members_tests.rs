@@ -24,7 +24,9 @@ fn members_are_added_promoted_moved_and_removed_for_good() {
     assert_eq!(act(ConfChangeAddNode, 2, "b", false), Ok(()));
     assert_eq!(act(ConfChangeAddLearnerNode, 1, "a", false), Ok(()));
     assert_eq!(act(ConfChangeAddNode, 2, "c", false), Err(Refusal::MemberExist));
+    assert_eq!(act(ConfChangeAddNode, 2, "a", false), Err(Refusal::MemberExist));
     assert_eq!(act(ConfChangeAddNode, 3, "b", false), Err(Refusal::PeerURLExist));
+    assert_eq!(act(ConfChangeUpdateNode, 9, "a", false), Err(Refusal::MemberNotFound));
     assert_eq!(act(ConfChangeAddNode, 2, "", true), Err(Refusal::MemberNotLearner));
     assert_eq!(act(ConfChangeAddNode, 9, "", true), Err(Refusal::MemberNotFound));
     assert_eq!(act(ConfChangeUpdateNode, 2, "a", false), Err(Refusal::PeerURLExist));

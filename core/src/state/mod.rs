@@ -9,7 +9,7 @@ pub mod member_json;
 mod members;
 
 pub use alarms::{AlarmChange, Alarms};
-pub use members::Members;
+pub use members::{Members, shares_url};
 
 use crate::{
     Config, MemberId, Outcome, Refusal, Reply, View, command, lease, quota,
@@ -32,6 +32,7 @@ pub struct State {
     pub members: Members,
     pub alarms: Alarms,
     pub cluster_version: Option<Arc<String>>,
+    pub downgrade: Option<Arc<String>>,
     quota_bytes: i64,
     lease_ttl_min: i64,
 }
@@ -80,6 +81,7 @@ impl State {
             members: Members::default(),
             alarms: Alarms::default(),
             cluster_version: None,
+            downgrade: None,
             quota_bytes: config.quota_backend_bytes,
             lease_ttl_min: config.lease_ttl_secs_min(),
         }
@@ -92,6 +94,7 @@ impl State {
             members: self.members.shared(),
             alarms: self.alarms.shared(),
             cluster_version: self.cluster_version.clone(),
+            downgrade: self.downgrade.clone(),
         }
     }
 
@@ -173,6 +176,9 @@ impl State {
             let version = Arc::new(version.ver);
             self.cluster_version = Some(version.clone());
             Ok((Reply::Done, Event::ClusterVersion(version)))
+        } else if let Some(downgrade) = request.downgrade_info_set {
+            self.downgrade = downgrade.enabled.then(|| Arc::new(downgrade.ver));
+            Ok((Reply::Done, Event::None))
         } else {
             Err(Refusal::NotBuilt("this kind of request"))?
         }
@@ -201,9 +207,15 @@ impl State {
 
     fn compact(&mut self, request: &CompactionRequest) -> Verdict {
         self.trusted()?;
-        let response = command::compact::apply(&mut self.store, request)?;
-        let event = Event::Compacted { bound: request.revision, physical: request.physical };
-        Ok((Reply::Compaction(response), event))
+        let outcome = command::compact::apply(&mut self.store, request);
+        let bound = self.store.keyspace().compact_revision();
+        let event = Event::Compacted { bound, physical: request.physical };
+        match outcome {
+            Ok(response) => Ok((Reply::Compaction(response), event)),
+            // Who is told that it was done before is told when it is.
+            Err(Refusal::Compacted) => Err((Refusal::Compacted, event)),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     fn publish(&mut self, request: ClusterMemberAttrSetRequest) -> Verdict {

@@ -10,7 +10,7 @@ mod record;
 pub mod tree;
 mod write;
 
-pub use hash::KeyspaceHash;
+pub use hash::{Hashing, KeyspaceHash};
 pub use keyspace::Keyspace;
 pub use record::Record;
 pub use write::{Store, Write};

@@ -91,6 +91,7 @@ fn view(store: &Store) -> View {
         members: Arc::default(),
         alarms: Arc::default(),
         cluster_version: None,
+        downgrade: None,
     }
 }
 
@@ -233,6 +234,18 @@ fn a_future_start_is_silent_until_then() {
     }
     world.progress(A);
     assert_eq!(world.told(), ["1 #0 @1 created", "1 #0 @4 put a=4@4", "1 #-1 @4"]);
+}
+
+#[test]
+fn a_watcher_that_starts_with_the_next_revision_is_told_no_progress_before_it() {
+    let mut world = World::new();
+    world.watch(A, "a", "", 2);
+    world.told();
+    world.progress(A);
+    assert_eq!(world.told(), [""; 0]);
+    world.put("b", "1");
+    world.progress(A);
+    assert_eq!(world.told().len(), 1);
 }
 
 #[test]

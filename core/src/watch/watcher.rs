@@ -10,6 +10,8 @@ pub struct Watcher {
     pub prev_kv: bool,
     pub fragment: bool,
     pub progress_notify: bool,
+    /// As it was asked for; 0 is the next one.
+    start_revision: i64,
     pub place: Place,
     /// Something was delivered since the last periodic progress tick.
     pub busy: bool,
@@ -35,6 +37,7 @@ impl Watcher {
             prev_kv: request.prev_kv,
             fragment: request.fragment,
             progress_notify: request.progress_notify,
+            start_revision: request.start_revision,
             place,
             busy: false,
         }
@@ -44,8 +47,8 @@ impl Watcher {
         !(if is_delete { self.no_delete } else { self.no_put })
     }
 
-    /// Up to date at `revision`, and not waiting for a revision still to come.
+    /// Up to date at `revision`, and not waiting for a revision still to come. Source: contract-semantics 9.6.
     pub fn is_current(&self, revision: i64) -> bool {
-        matches!(self.place, Place::Synced { from } if from <= revision + 1)
+        matches!(self.place, Place::Synced { .. }) && self.start_revision <= revision
     }
 }

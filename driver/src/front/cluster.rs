@@ -1,7 +1,11 @@
-//! Who is in the cluster. Source: contract-semantics 12.5.
+//! Who is in the cluster, and whether that may change. Source: contract-semantics 12.
 use crate::{Node, Runtime};
-use detcd_core::Refusal;
-use detcd_proto::etcdserverpb::{Member, MemberListRequest, MemberListResponse};
+use detcd_core::{Input, MemberChange, MemberId, Order, Refusal, urls};
+use detcd_proto::etcdserverpb::{
+    Member, MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse, MemberPromoteRequest,
+    MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest,
+    MemberUpdateResponse,
+};
 
 impl<R: Runtime> Node<R> {
     pub async fn member_list(&self, request: MemberListRequest) -> Result<MemberListResponse, Refusal> {
@@ -20,5 +24,44 @@ impl<R: Runtime> Node<R> {
             is_learner: member.is_learner,
         });
         Ok(MemberListResponse { header, members: members.collect() })
+    }
+
+    pub async fn member_add(&self, request: MemberAddRequest) -> Result<MemberAddResponse, Refusal> {
+        self.admit()?;
+        let mut peer_urls: Vec<String> = request.peer_urls.iter().map(|url| url.trim().to_string()).collect();
+        if peer_urls.is_empty() || peer_urls.iter().any(|url| urls::check(url).is_err()) {
+            return Err(Refusal::MemberBadURLs);
+        }
+        peer_urls.sort_unstable();
+        Err(self.change_members(MemberChange::Add { peer_urls, is_learner: request.is_learner }).await)
+    }
+
+    pub async fn member_remove(&self, request: MemberRemoveRequest) -> Result<MemberRemoveResponse, Refusal> {
+        self.admit()?;
+        Err(self.change_members(MemberChange::Remove(MemberId(request.id))).await)
+    }
+
+    /// etcd does not look at what the URLs are.
+    pub async fn member_update(&self, request: MemberUpdateRequest) -> Result<MemberUpdateResponse, Refusal> {
+        self.admit()?;
+        let (id, peer_urls) = (MemberId(request.id), request.peer_urls);
+        Err(self.change_members(MemberChange::Update { id, peer_urls }).await)
+    }
+
+    pub async fn member_promote(
+        &self,
+        request: MemberPromoteRequest,
+    ) -> Result<MemberPromoteResponse, Refusal> {
+        self.admit()?;
+        Err(self.change_members(MemberChange::Promote(MemberId(request.id))).await)
+    }
+
+    /// Why not: for now there is always a reason.
+    async fn change_members(&self, change: MemberChange) -> Refusal {
+        let order = Order::ChangeMembers(change);
+        match self.0.gate.ask(|ticket| Input::Admin { ticket, order }).await {
+            Err(refusal) => refusal,
+            Ok(other) => unreachable!("a change of the members was answered with {other:?}"),
+        }
     }
 }

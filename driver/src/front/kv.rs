@@ -1,13 +1,62 @@
-//! Range, Put, DeleteRange, Txn, Compact. Source: contract-semantics 4 to 8.
-use super::answer;
+//! Range, whole and streamed, Put, DeleteRange, Txn, Compact. Source: contract-semantics 4 to 8.
+use super::{answer, breathe};
 use crate::{Node, Runtime};
-use detcd_core::{Edition, Refusal, command::check, query, quota};
+use detcd_core::{
+    Edition, Refusal,
+    command::check,
+    query::{self, Pieces},
+    quota,
+};
 use detcd_proto::etcdserverpb::{
     AlarmRequest, AlarmType, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
-    InternalRaftRequest, PutRequest, PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse,
-    alarm_request::AlarmAction,
+    InternalRaftRequest, PutRequest, PutResponse, RangeRequest, RangeResponse, RangeStreamResponse,
+    TxnRequest, TxnResponse, alarm_request::AlarmAction,
 };
 use std::sync::Arc;
+
+/// Pairs in the first piece of a stream; more in the next ones while they are small.
+const PIECE_PAIRS: usize = 10;
+/// So much of a large range is read before others on the same thread have their turn.
+const SLICE_PAIRS: usize = 1024;
+const SLICE_BYTES: usize = 1 << 20;
+
+/// What is still to come of a streamed range.
+pub struct RangePieces<R: Runtime> {
+    node: Node<R>,
+    edition: Arc<Edition>,
+    pieces: Pieces,
+}
+
+impl<R: Runtime> RangePieces<R> {
+    /// The next piece; the last one has the header, the count, and whether there is more.
+    pub fn next_piece(&mut self) -> Option<RangeStreamResponse> {
+        let mut piece = self.pieces.next_piece()?;
+        if piece.header.is_some() {
+            self.node.stamp(&self.edition, &mut piece.header);
+        }
+        Some(RangeStreamResponse { range_response: Some(piece) })
+    }
+}
+
+/// The range can be long, and can be read in slices.
+fn is_large(request: &RangeRequest) -> bool {
+    let is_short = request.range_end.is_empty() || (1..=SLICE_PAIRS as i64).contains(&request.limit);
+    !is_short && !request.count_only && query::divisible(request).is_ok()
+}
+
+/// Reads slice by slice; the same as all at once.
+async fn gather(mut slices: Pieces) -> RangeResponse {
+    let mut whole = RangeResponse::default();
+    while let Some(slice) = slices.next_piece() {
+        let mut kvs = std::mem::take(&mut whole.kvs);
+        kvs.extend(slice.kvs);
+        whole = RangeResponse { kvs, ..slice };
+        if !slices.is_done() {
+            breathe().await;
+        }
+    }
+    whole
+}
 
 impl<R: Runtime> Node<R> {
     pub async fn range(&self, request: RangeRequest) -> Result<RangeResponse, Refusal> {
@@ -16,9 +65,23 @@ impl<R: Runtime> Node<R> {
         }
         check::range(&request)?;
         let edition = self.settled(request.serializable).await?;
-        let mut response = query::range(&edition.view, &request)?;
+        let mut response = if is_large(&request) {
+            gather(Pieces::new(&edition.view, request, SLICE_PAIRS, SLICE_BYTES)?).await
+        } else {
+            query::range(&edition.view, &request)?
+        };
         self.stamp(&edition, &mut response.header);
         Ok(response)
+    }
+
+    /// A range in pieces of about the size of the largest request, all from one state.
+    pub async fn range_stream(&self, request: RangeRequest) -> Result<RangePieces<R>, Refusal> {
+        self.admit()?;
+        check::range(&request)?;
+        query::divisible(&request)?;
+        let edition = self.settled(request.serializable).await?;
+        let pieces = Pieces::new(&edition.view, request, PIECE_PAIRS, self.config().max_request_bytes)?;
+        Ok(RangePieces { node: self.clone(), edition, pieces })
     }
 
     pub async fn put(&self, request: PutRequest) -> Result<PutResponse, Refusal> {

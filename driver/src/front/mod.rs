@@ -9,6 +9,7 @@ pub mod watch;
 
 use crate::{Node, Runtime};
 use detcd_core::Refusal;
+use std::{future::poll_fn, task::Poll};
 
 /// The one reply that fits a request; any other is a bug of the core.
 macro_rules! answer {
@@ -20,6 +21,19 @@ macro_rules! answer {
     };
 }
 pub(crate) use answer;
+
+/// Lets whoever shares the thread have a turn in the middle of long work.
+async fn breathe() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
 
 impl<R: Runtime> Node<R> {
     /// A learner serves only what it can answer from its own state. Source: contract-semantics 1(d), 12.6.
@@ -42,6 +56,7 @@ impl<R: Runtime> Node<R> {
 fn calls_are_send<R: Runtime>(node: &Node<R>) {
     fn send(_: impl Send) {}
     send(node.range(Default::default()));
+    send(node.range_stream(Default::default()));
     send(node.put(Default::default()));
     send(node.delete_range(Default::default()));
     send(node.txn(Default::default()));
@@ -52,6 +67,13 @@ fn calls_are_send<R: Runtime>(node: &Node<R>) {
     send(node.lease_time_to_live(Default::default()));
     send(node.lease_leases());
     send(node.member_list(Default::default()));
+    send(node.member_add(Default::default()));
+    send(node.member_remove(Default::default()));
+    send(node.member_update(Default::default()));
+    send(node.member_promote(Default::default()));
+    send(node.defragment());
+    send(node.move_leader(Default::default()));
+    send(node.downgrade(Default::default()));
     send(node.status());
     send(node.alarm(Default::default()));
     send(node.hash_kv(Default::default()));

@@ -7,7 +7,15 @@ use http::HeaderMap;
 pub const HAS_LEADER: &str = "hasleader";
 const CLIENT_API_VERSION: &str = "client-api-version";
 
-pub fn admit(node: &Node<Tokio>, headers: &HeaderMap) -> Result<(), Refusal> {
+/// What a learner answers, if it is asked for its own state. Source: contract-semantics 1(d), 12.6.
+const OF_LEARNERS: [&str; 3] =
+    ["/etcdserverpb.KV/Range", "/etcdserverpb.Maintenance/Status", "/etcdserverpb.Maintenance/Snapshot"];
+
+/// `path`: service and method.
+pub fn admit(node: &Node<Tokio>, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    if node.latest().standing.is_learner && !OF_LEARNERS.contains(&path) {
+        return Err(Refusal::NotSupportedForLearner);
+    }
     if let Some(version) = headers.get(CLIENT_API_VERSION)
         && std::str::from_utf8(version.as_bytes()).is_err()
     {

@@ -1,7 +1,6 @@
 //! The Cluster service.
 use super::{Api, status};
 use crate::generated::etcdserverpb::cluster_server::Cluster;
-use detcd_core::Refusal;
 use detcd_proto::etcdserverpb::{
     MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse, MemberPromoteRequest,
     MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest,
@@ -18,28 +17,31 @@ impl Cluster for Api {
         self.node.member_list(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
-    async fn member_add(&self, _: Request<MemberAddRequest>) -> Result<Response<MemberAddResponse>, Status> {
-        Err(status(Refusal::NotBuilt("Cluster/MemberAdd")))
+    async fn member_add(
+        &self,
+        request: Request<MemberAddRequest>,
+    ) -> Result<Response<MemberAddResponse>, Status> {
+        self.node.member_add(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn member_remove(
         &self,
-        _: Request<MemberRemoveRequest>,
+        request: Request<MemberRemoveRequest>,
     ) -> Result<Response<MemberRemoveResponse>, Status> {
-        Err(status(Refusal::NotBuilt("Cluster/MemberRemove")))
+        self.node.member_remove(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn member_update(
         &self,
-        _: Request<MemberUpdateRequest>,
+        request: Request<MemberUpdateRequest>,
     ) -> Result<Response<MemberUpdateResponse>, Status> {
-        Err(status(Refusal::NotBuilt("Cluster/MemberUpdate")))
+        self.node.member_update(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn member_promote(
         &self,
-        _: Request<MemberPromoteRequest>,
+        request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
-        Err(status(Refusal::NotBuilt("Cluster/MemberPromote")))
+        self.node.member_promote(request.into_inner()).await.map(Response::new).map_err(status)
     }
 }

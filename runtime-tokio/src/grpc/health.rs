@@ -1,7 +1,7 @@
 //! gRPC's own health service: only the server as a whole, under the empty name. Source: contract-api 4.6.
 use super::{
     Api,
-    stream::{Fed, fed},
+    stream::{Fed, WAITING_MAX, fed},
 };
 use crate::generated::healthpb::health_server::Health;
 use detcd_proto::healthpb::{
@@ -33,7 +33,7 @@ impl Health for Api {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let (feeder, answers) = fed();
+        let (feeder, answers) = fed(WAITING_MAX);
         let cut = self.cut(&request);
         let status = match request.into_inner().service.as_str() {
             "" => ServingStatus::Serving,

@@ -1,12 +1,17 @@
 //! The KV service.
-use super::{Api, status, stream::Never};
+use super::{
+    Api, status,
+    stream::{Fed, fed},
+};
 use crate::generated::etcdserverpb::kv_server::Kv;
-use detcd_core::Refusal;
 use detcd_proto::etcdserverpb::{
     CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
     RangeRequest, RangeResponse, RangeStreamResponse, TxnRequest, TxnResponse,
 };
 use tonic::{Request, Response, Status};
+
+/// Pieces of a range that are read and not taken.
+const PIECES_WAITING_MAX: usize = 1;
 
 #[tonic::async_trait]
 impl Kv for Api {
@@ -14,13 +19,31 @@ impl Kv for Api {
         self.node.range(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
-    type RangeStreamStream = Never<RangeStreamResponse>;
+    type RangeStreamStream = Fed<RangeStreamResponse>;
 
+    /// Reads no further ahead than a few pieces of what the caller has taken.
     async fn range_stream(
         &self,
-        _: Request<RangeRequest>,
+        request: Request<RangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
-        Err(status(Refusal::NotBuilt("KV/RangeStream")))
+        let cut = self.cut(&request);
+        let mut pieces = self.node.range_stream(request.into_inner()).await.map_err(status)?;
+        let (feeder, answers) = fed(PIECES_WAITING_MAX);
+        tokio::spawn(async move {
+            let feed = async {
+                while let Some(piece) = pieces.next_piece() {
+                    // A caller who has left wants nothing more.
+                    if feeder.send(Ok(piece)).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = feed => {}
+                why = cut => { feeder.send(Err(why)).await.ok(); }
+            }
+        });
+        Ok(Response::new(answers))
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {

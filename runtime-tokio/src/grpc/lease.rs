@@ -1,7 +1,7 @@
 //! The Lease service.
 use super::{
     Api, status,
-    stream::{Fed, Feeder, fed},
+    stream::{Fed, Feeder, WAITING_MAX, fed},
 };
 use crate::{Tokio, generated::etcdserverpb::lease_server::Lease};
 use detcd_driver::Node;
@@ -34,7 +34,7 @@ impl Lease for Api {
         &self,
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
-        let (feeder, answers) = fed();
+        let (feeder, answers) = fed(WAITING_MAX);
         let (node, cut) = (self.node.clone(), self.cut(&request));
         let requests = request.into_inner();
         tokio::spawn(async move {

@@ -27,7 +27,7 @@ impl Maintenance for Api {
         &self,
         _: Request<DefragmentRequest>,
     ) -> Result<Response<DefragmentResponse>, Status> {
-        Err(status(Refusal::NotBuilt("Maintenance/Defragment")))
+        self.node.defragment().await.map(Response::new).map_err(status)
     }
 
     async fn hash(&self, _: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
@@ -42,12 +42,15 @@ impl Maintenance for Api {
 
     async fn move_leader(
         &self,
-        _: Request<MoveLeaderRequest>,
+        request: Request<MoveLeaderRequest>,
     ) -> Result<Response<MoveLeaderResponse>, Status> {
-        Err(status(Refusal::NotBuilt("Maintenance/MoveLeader")))
+        self.node.move_leader(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
-    async fn downgrade(&self, _: Request<DowngradeRequest>) -> Result<Response<DowngradeResponse>, Status> {
-        Err(status(Refusal::NotBuilt("Maintenance/Downgrade")))
+    async fn downgrade(
+        &self,
+        request: Request<DowngradeRequest>,
+    ) -> Result<Response<DowngradeResponse>, Status> {
+        self.node.downgrade(request.into_inner()).await.map(Response::new).map_err(status)
     }
 }

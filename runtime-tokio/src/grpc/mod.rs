@@ -64,16 +64,17 @@ impl Services {
         B: hyper::body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if let Err(refusal) = admission::admit(&self.api.node, request.headers()) {
-            return status(refusal).into_http();
-        }
         let request = request.map(|body| Limited::new(body, self.request_bytes_max));
         let uri = request.uri().clone();
         let path = uri.path();
-        let (service, method) =
-            path.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or_default();
+        let Some((service, method)) = path.strip_prefix('/').unwrap_or(path).rsplit_once('/') else {
+            return Status::unimplemented(format!("malformed method name: {path:?}")).into_http();
+        };
         macro_rules! serve {
             ($server:ident) => {{
+                if let Err(refusal) = admission::admit(&self.api.node, path, request.headers()) {
+                    return status(refusal).into_http();
+                }
                 let mut server = $server::from_arc(self.api.clone()).max_decoding_message_size(usize::MAX);
                 let Ok(response) = server.call(request).await;
                 explained(response, service, method)

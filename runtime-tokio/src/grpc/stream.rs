@@ -12,8 +12,8 @@ use std::{
 use tokio::{sync::mpsc, time::sleep};
 use tonic::{Request, Status, codegen::tokio_stream::Stream};
 
-/// Answers that wait to be sent on one stream.
-const WAITING_MAX: usize = 16;
+/// Small answers that wait to be sent on one stream.
+pub const WAITING_MAX: usize = 16;
 /// So many checks in a row without a leader end a stream that wants one.
 const LEADERLESS_MAX: u32 = 3;
 
@@ -33,8 +33,9 @@ pub struct Fed<T>(mpsc::Receiver<Result<T, Status>>);
 
 pub type Feeder<T> = mpsc::Sender<Result<T, Status>>;
 
-pub fn fed<T>() -> (Feeder<T>, Fed<T>) {
-    let (feeder, receiver) = mpsc::channel(WAITING_MAX);
+/// At most `waiting_max` answers wait in between.
+pub fn fed<T>(waiting_max: usize) -> (Feeder<T>, Fed<T>) {
+    let (feeder, receiver) = mpsc::channel(waiting_max);
     (feeder, Fed(receiver))
 }
 

@@ -105,4 +105,21 @@ impl Client {
     pub async fn alarm(&mut self, request: pb::AlarmRequest) -> Result<pb::AlarmResponse, Fault> {
         self.unary(Retry::Read, request, async |link, request| link.maintenance().alarm(request).await).await
     }
+
+    pub async fn defragment(&mut self) -> Result<(), Fault> {
+        let request = pb::DefragmentRequest {};
+        let rpc = async |link: Link, request| link.maintenance().defragment(request).await;
+        self.unary(Retry::Never, request, rpc).await.map(|_| ())
+    }
+
+    pub async fn move_leader(&mut self, target_id: u64) -> Result<pb::MoveLeaderResponse, Fault> {
+        let request = pb::MoveLeaderRequest { target_id };
+        let rpc = async |link: Link, request| link.maintenance().move_leader(request).await;
+        self.unary(Retry::Read, request, rpc).await
+    }
+
+    pub async fn downgrade(&mut self, request: pb::DowngradeRequest) -> Result<pb::DowngradeResponse, Fault> {
+        let rpc = async |link: Link, request| link.maintenance().downgrade(request).await;
+        self.unary(Retry::Read, request, rpc).await
+    }
 }

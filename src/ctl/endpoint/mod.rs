@@ -48,17 +48,22 @@ impl EndpointArgs {
             return context.show_help("endpoint");
         }
         let settings = context.settle()?;
-        let endpoints = if self.cluster.or(settings.cluster).unwrap_or(false) {
-            members(&settings).await?
-        } else {
-            settings.endpoints.clone()
-        };
+        let endpoints = chosen(&settings, self.cluster).await?;
         match command {
             EndpointCommand::Health(_) => health::run(&settings, endpoints).await,
             EndpointCommand::Status(_) => status::run(&settings, endpoints).await,
             EndpointCommand::Hashkv(args) => args.run(&settings, endpoints).await,
             EndpointCommand::Unknown(_) => Ok(()),
         }
+    }
+}
+
+/// Those of `--endpoints`, or with `--cluster` those of all members.
+pub async fn chosen(settings: &Settings, cluster: Option<bool>) -> Result<Vec<String>, Exit> {
+    if cluster.or(settings.cluster).unwrap_or(false) {
+        members(settings).await
+    } else {
+        Ok(settings.endpoints.clone())
     }
 }
 
@@ -72,6 +77,6 @@ async fn members(settings: &Settings) -> Result<Vec<String>, Exit> {
 }
 
 /// A client that talks to one endpoint only.
-async fn open(settings: &Settings, endpoint: &str) -> Result<Client, Exit> {
+pub async fn open(settings: &Settings, endpoint: &str) -> Result<Client, Exit> {
     Client::open_at(&[Address::parse(endpoint)?], settings, Patience::Command).await
 }

@@ -12,6 +12,6 @@ mod words;
 mod tests;
 
 pub use duration::{format_duration, parse_duration};
-pub use number::{parse_bool, parse_int};
+pub use number::{parse_bool, parse_int, parse_uint};
 pub use quote::{quote, unquote};
 pub use words::split_words;

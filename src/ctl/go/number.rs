@@ -18,6 +18,16 @@ pub fn parse_int(text: &str, base: u32) -> Result<i64, String> {
     Ok(if negative { (magnitude as i64).wrapping_neg() } else { magnitude as i64 })
 }
 
+/// Reads an unsigned 64-bit number; otherwise as [`parse_int`].
+pub fn parse_uint(text: &str, base: u32) -> Result<u64, String> {
+    let refuse =
+        |why: &str| Err(format!("strconv.ParseUint: parsing {}: {why}", super::quote(text.as_bytes())));
+    match parse_magnitude(text, base) {
+        None => refuse("invalid syntax"),
+        Some(magnitude) => u64::try_from(magnitude).or_else(|_| refuse("value out of range")),
+    }
+}
+
 /// Reads a truth value: `1 t T true TRUE True` and their opposites.
 pub fn parse_bool(text: &str) -> Result<bool, String> {
     match text {
@@ -27,13 +37,13 @@ pub fn parse_bool(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The digits' value, capped at `u64::MAX` (which no signed number reaches); `None` for anything that is no number.
-fn parse_magnitude(digits: &str, base: u32) -> Option<u64> {
+/// The digits' value, capped far above every number of 64 bits; `None` for anything that is no number.
+fn parse_magnitude(digits: &str, base: u32) -> Option<u128> {
     let (base, digits, underscores) = if base == 0 { split_prefix(digits)? } else { (base, digits, false) };
     if digits.is_empty() {
         return None;
     }
-    let mut value: u64 = 0;
+    let mut value: u128 = 0;
     let mut after_digit = false;
     for c in digits.chars() {
         if c == '_' {
@@ -44,7 +54,7 @@ fn parse_magnitude(digits: &str, base: u32) -> Option<u64> {
             continue;
         }
         let digit = c.to_digit(base)?;
-        value = value.checked_mul(base.into()).and_then(|v| v.checked_add(digit.into())).unwrap_or(u64::MAX);
+        value = value.saturating_mul(base.into()).saturating_add(digit.into());
         after_digit = true;
     }
     after_digit.then_some(value)

@@ -8,6 +8,12 @@ fn numbers_are_read_as_strconv_reads_them() {
     assert_eq!(parse_int("-9223372036854775808", 10), Ok(i64::MIN));
     assert_eq!(parse_int("7fffffffffffffff", 16), Ok(i64::MAX));
     assert_eq!(parse_int("694d5765fc71500b", 16), Ok(0x694d_5765_fc71_500b));
+    assert_eq!(parse_uint("ffffffffffffffff", 16), Ok(u64::MAX));
+    for (text, why) in
+        [("10000000000000000", "value out of range"), ("-1", "invalid syntax"), ("", "invalid syntax")]
+    {
+        assert_eq!(parse_uint(text, 16), Err(format!("strconv.ParseUint: parsing \"{text}\": {why}")));
+    }
     assert_eq!(parse_int("0x1F", 0), Ok(31));
     assert_eq!(parse_int("017", 0), Ok(15));
     assert_eq!(parse_int("1_000", 0), Ok(1000));

@@ -6,10 +6,10 @@ use detcd_proto::etcdserverpb as pb;
 use detcd_proto::mvccpb::KeyValue;
 use pb::response_op::Response;
 
-use super::{Health, Reply, rows};
+use super::{Health, Reply, Unsupported, rows};
 use crate::ctl::go;
 
-pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
+pub fn render(reply: Reply<'_>, hex: bool) -> Result<Vec<u8>, Unsupported> {
     let mut page = Page { hex, out: String::new() };
     match reply {
         Reply::Put(response) => page.put(response),
@@ -64,6 +64,9 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
                 page.out.push('\n');
             }
         }
+        Reply::MoveLeader { .. } | Reply::Downgrade { .. } => {
+            return Err(Unsupported("fields not supported as output format"));
+        }
         Reply::Health(list) => list.iter().for_each(|health| page.health(health)),
         Reply::Status(list) => list.iter().for_each(|(endpoint, status)| page.status(endpoint, status)),
         Reply::HashKv(list) => {
@@ -76,7 +79,7 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
             }
         }
     }
-    page.out.into_bytes()
+    Ok(page.out.into_bytes())
 }
 
 struct Page {

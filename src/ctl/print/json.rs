@@ -57,6 +57,13 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
                 o.number("alarm", alarm.alarm);
             });
         }),
+        Reply::MoveLeader { response, .. } => {
+            object(&mut out, |o| headed(o, response.header.as_ref()));
+        }
+        Reply::Downgrade { response, .. } => object(&mut out, |o| {
+            headed(o, response.header.as_ref());
+            o.text("version", &response.version);
+        }),
         Reply::Health(list) => each(&mut out, list, health),
         Reply::Status(list) => each(&mut out, list, |o, (endpoint, response)| {
             o.always_text("Endpoint", endpoint);

@@ -52,15 +52,31 @@ pub enum Reply<'a> {
     Txn(&'a pb::TxnResponse),
     Watch(&'a WatchReply),
     Grant(&'a pb::LeaseGrantResponse),
-    Revoke { id: i64, response: &'a pb::LeaseRevokeResponse },
+    Revoke {
+        id: i64,
+        response: &'a pb::LeaseRevokeResponse,
+    },
     KeepAlive(&'a pb::LeaseKeepAliveResponse),
-    TimeToLive { response: &'a pb::LeaseTimeToLiveResponse, with_keys: bool },
+    TimeToLive {
+        response: &'a pb::LeaseTimeToLiveResponse,
+        with_keys: bool,
+    },
     Leases(&'a pb::LeaseLeasesResponse),
     MemberList(&'a pb::MemberListResponse),
     Alarm(&'a pb::AlarmResponse),
     Health(&'a [Health]),
     Status(&'a [(String, pb::StatusResponse)]),
     HashKv(&'a [(String, pb::HashKvResponse)]),
+    MoveLeader {
+        leader: u64,
+        target: u64,
+        response: &'a pb::MoveLeaderResponse,
+    },
+    /// `action`: the command's name.
+    Downgrade {
+        action: &'a str,
+        response: &'a pb::DowngradeResponse,
+    },
 }
 
 /// How one endpoint is.
@@ -112,7 +128,7 @@ impl Printer {
         match self.format {
             Format::Simple => Ok(simple::render(reply, self.hex, self.value_only)),
             Format::Json => Ok(plain(json::render(reply, self.hex))),
-            Format::Fields => Ok(plain(fields::render(reply, self.hex))),
+            Format::Fields => fields::render(reply, self.hex).map(plain),
             Format::Table => table::render(reply).map(plain),
             Format::Protobuf => protobuf::render(reply).map(plain),
         }

@@ -46,6 +46,12 @@ pub fn render(reply: Reply<'_>, hex: bool, value_only: bool) -> Text {
         Reply::Health(list) => page.health(list),
         Reply::Status(list) => page.rows(rows::status(list)),
         Reply::HashKv(list) => page.rows(rows::hash_kv(list)),
+        Reply::MoveLeader { leader, target, .. } => {
+            page.line(format_args!("Leadership transferred from {leader:x} to {target:x}"));
+        }
+        Reply::Downgrade { action, response } => {
+            page.line(format_args!("Downgrade {action} success, cluster version {}", response.version));
+        }
     }
     page.text
 }

@@ -29,6 +29,7 @@ fn view_of(store: &Store, leases: &lease::Table) -> View {
         members: Default::default(),
         alarms: Default::default(),
         cluster_version: None,
+        downgrade: None,
     }
 }
 
