@@ -1,0 +1,75 @@
+//! Differences that have to be, each with its reason. What is in this table is counted apart; an entry that explained
+//! nothing in a run is told, so that the table does not outlive its reasons.
+
+use super::answer::Difference;
+use super::duel::Clash;
+use super::plan::{Token, path};
+
+/// One explained difference: the method, the field, and what else must hold.
+pub struct Explained {
+    pub name: &'static str,
+    /// `*` for any method.
+    method: &'static str,
+    applies: fn(&Clash, &Difference) -> bool,
+    pub reason: &'static str,
+}
+
+pub const ALL: &[Explained] = &[
+    Explained {
+        name: "range stream",
+        method: path::RANGE_STREAM,
+        applies: |_, _| true,
+        reason: "a method since 3.7",
+    },
+    Explained {
+        name: "sort order",
+        method: path::RANGE,
+        applies: |_, difference| a_says(difference, "invalid sort option"),
+        reason: "unknown numbers are refused since 3.6, and meant no order before",
+    },
+    Explained {
+        name: "token without users",
+        method: path::RANGE,
+        applies: |clash, _| {
+            matches!(clash.caller.token, Token::Garbage(_))
+                && clash.answers[1].status.1 == "etcdserver: invalid auth token"
+        },
+        reason: "while authentication is off, tokens are not looked at since 3.6",
+    },
+    Explained {
+        name: "hash revision",
+        method: path::HASH_KV,
+        applies: |_, difference| difference.kind() == ".hash_revision",
+        reason: "a field since 3.6",
+    },
+    Explained {
+        name: "hash of a compaction",
+        method: path::HASH_KV,
+        applies: |clash, difference| {
+            let revision = clash.request.as_ref().and_then(|request| {
+                Some(match request.get_field_by_name("revision")?.as_i64()? {
+                    0 => clash.moment.revision,
+                    revision => revision,
+                })
+            });
+            [".hash", ".compact_revision"].contains(&difference.kind().as_str())
+                && revision.is_some_and(|revision| clash.compactions.contains(&revision))
+        },
+        reason: "since 3.5.5 the hash of a compaction is kept and told with the bound before it",
+    },
+];
+
+fn a_says(difference: &Difference, words: &str) -> bool {
+    difference.kind() == "status" && difference.a.as_ref().is_some_and(|a| a.contains(words))
+}
+
+/// The entries that explain a clash, one for each difference, or `None` if any of them is new.
+pub fn explain(clash: &Clash) -> Option<Vec<&'static str>> {
+    let explain = |difference: &Difference| {
+        let fits = |entry: &&Explained| {
+            (entry.method == "*" || entry.method == clash.path) && (entry.applies)(clash, difference)
+        };
+        ALL.iter().find(fits).map(|entry| entry.name)
+    };
+    clash.differences.iter().map(explain).collect()
+}
