@@ -103,6 +103,27 @@ impl<'r> Duel<'r> {
         }
     }
 
+    /// What a step says, on one line, with numbers in the place of symbols as they are now.
+    pub fn words(&self, step: &Step) -> String {
+        let said = |request: &Bytes| {
+            let (message, bytes) = self.resolved(step.path(), request);
+            message
+                .map_or_else(|| format!("{:?}", bytes.escape_ascii().to_string()), |message| show(&message))
+        };
+        let name = step.path().trim_start_matches('/');
+        let text = match &step.action {
+            Action::Unary { request, .. } => format!("{name} {{ {} }}", said(request)),
+            Action::Stream { requests, .. } => {
+                format!("{name} {{ {} }}", requests.iter().map(said).collect::<Vec<_>>().join(" } { "))
+            }
+            Action::Watch { stream, request } => format!("{name}, stream {stream} {{ {} }}", said(request)),
+            Action::Unwatch { stream } => format!("{name}, stream {stream}: close it"),
+            Action::Settle => "all watches: come to rest".to_owned(),
+            Action::Expire { lease } => format!("lease {lease}: wait for its end"),
+        };
+        text + &step.caller.to_string()
+    }
+
     pub async fn close(self) -> Result<(), String> {
         let [a, b] = self.sides;
         a.server.close().await.and(b.server.close().await)
@@ -251,21 +272,6 @@ impl<'r> Duel<'r> {
 }
 
 impl Clash {
-    /// What was asked, on one line.
-    pub fn question(&self) -> String {
-        let request = self.request.as_ref().map(show).unwrap_or_default();
-        let mut text = format!("{} {{ {request} }}", self.path.trim_start_matches('/'));
-        for (key, value) in &self.caller.metadata {
-            text.push_str(&format!(" [{key}: {value}]"));
-        }
-        match &self.caller.token {
-            Token::None => {}
-            Token::User { name, key, prefix } => text.push_str(&format!(" [{key}: {prefix}(of {name})]")),
-            Token::Garbage(words) => text.push_str(&format!(" [token: {words}]")),
-        }
-        text
-    }
-
     /// What makes two clashes one kind: the method and the fields, not their contents.
     pub fn fingerprint(&self) -> String {
         let mut kinds: Vec<String> = self

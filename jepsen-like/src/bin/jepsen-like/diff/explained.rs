@@ -37,6 +37,12 @@ pub const ALL: &[Explained] = &[
         reason: "while authentication is off, tokens are not looked at since 3.6",
     },
     Explained {
+        name: "order of checks in a transaction",
+        method: path::TXN,
+        applies: |clash, _| clash.answers.iter().all(|answer| IN_TXN.contains(&answer.status.1.as_str())),
+        reason: "the operations of the chosen branch are checked in order since 3.6, all puts before all ranges before",
+    },
+    Explained {
         name: "hash revision",
         method: path::HASH_KV,
         applies: |_, difference| difference.kind() == ".hash_revision",
@@ -57,6 +63,14 @@ pub const ALL: &[Explained] = &[
         },
         reason: "since 3.5.5 the hash of a compaction is kept and told with the bound before it",
     },
+];
+
+/// What an operation of a transaction can be refused with when its turn has come.
+const IN_TXN: [&str; 4] = [
+    "etcdserver: key not found",
+    "etcdserver: requested lease not found",
+    "etcdserver: mvcc: required revision has been compacted",
+    "etcdserver: mvcc: required revision is a future revision",
 ];
 
 fn a_says(difference: &Difference, words: &str) -> bool {

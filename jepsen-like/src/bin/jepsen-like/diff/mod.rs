@@ -11,14 +11,16 @@ mod report;
 mod round;
 mod schema;
 mod server;
+mod shrink;
 mod symbol;
 mod watching;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum as _};
@@ -26,8 +28,10 @@ use clap::{Args, ValueEnum as _};
 use self::generate::{Area, Workload};
 use self::plan::Step;
 use self::report::Summary;
-use self::round::{Arena, Ending};
+use self::round::{Arena, Findings};
 use self::server::Source;
+use self::shrink::Found;
+use crate::fetch;
 
 pub const DIFFERENT: u8 = 1;
 pub const COULD_NOT_RUN: u8 = 2;
@@ -60,6 +64,12 @@ pub struct DiffArgs {
     /// Go on after a difference, until this many kinds of them were found
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     max_differences: usize,
+    /// How many pairs of servers to keep busy at the same time; the rounds are the same, their order is not
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
+    jobs: u64,
+    /// How long to spend on making one difference small, in seconds; 0: tell it as it is
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    shrink: u64,
     /// Where servers keep their data for the time of a round
     #[arg(long, value_name = "DIR", default_value_os_t = fast_folder())]
     dir: PathBuf,
@@ -92,35 +102,95 @@ pub async fn run(args: &DiffArgs) -> ExitCode {
 
 /// How many kinds of differences there are.
 async fn judge(args: &DiffArgs) -> Result<usize, String> {
-    let source = |text: &str| match super::fetch::Version::from_str(text, false) {
-        Ok(version) => {
-            Ok(Source::Program(super::fetch::fetch(version, &super::fetch::default_folder())?.join("etcd")))
-        }
-        Err(_) => Ok::<Source, String>(Source::parse(text)),
-    };
-    let mut arena = Arena::new([source(&args.a)?, source(&args.b)?], &args.dir, args.keep);
+    let sources = [source(&args.a)?, source(&args.b)?];
     let areas = if args.only.is_empty() { Area::value_variants().to_vec() } else { args.only.clone() };
-    let mut summary = Summary::default();
-    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
-    let mut progress = Progress::new(args.calls);
-    let mut seed = args.seed;
-    while summary.calls() < args.calls && kinds.len() < args.max_differences {
-        let steps = round_of(seed, &areas, args.round.min(args.calls - summary.calls()));
-        let ending = arena.play(&steps, &mut summary, &mut progress).await?;
-        if let Ending::Different { at, clash } = ending {
-            let kind = clash.fingerprint();
-            let times = kinds.entry(kind).or_default();
-            *times += 1;
-            if *times == 1 {
-                progress.clear();
-                println!("{}", report::found(seed, at, &clash));
+    let findings = RefCell::new(Findings::default());
+    let progress = RefCell::new(Progress::new(args.calls));
+    let rounds = args.calls.div_ceil(args.round);
+    let next = Cell::new(0);
+    // While one pair of servers waits for a clock or a disk, another can work.
+    let worker = async |number: u64| {
+        let folder = args.dir.join(format!("jepsen-like-{}-{number}", std::process::id()));
+        let mut arena = Arena::new(sources.clone(), folder, args.keep);
+        while next.get() < rounds && findings.borrow().kinds.len() < args.max_differences {
+            let round = next.replace(next.get() + 1);
+            let calls = args.round.min(args.calls - round * args.round);
+            let seed = args.seed + round;
+            let steps = round_of(seed, &areas, calls);
+            let found = arena.play(&steps, |_, step, judged| {
+                findings.borrow_mut().summary.add(step, judged);
+                progress.borrow_mut().tell(&findings.borrow().summary);
+            });
+            if let Some((at, clash)) = found.await? {
+                let times = findings.borrow().kinds.get(&clash.fingerprint()).copied().unwrap_or(0);
+                findings.borrow_mut().kinds.insert(clash.fingerprint(), times + 1);
+                if times == 0 {
+                    let text = small(args, &mut arena, seed, (at, clash), &steps[..=at]).await?;
+                    progress.borrow().clear();
+                    println!("{text}");
+                }
             }
         }
-        seed += 1;
-    }
+        Ok(())
+    };
+    let workers = (0..args.jobs.min(rounds)).map(worker);
+    all(workers.collect()).await?;
+    let progress = progress.into_inner();
     progress.clear();
+    let Findings { summary, kinds } = findings.into_inner();
     println!("{}", summary.text(&kinds, progress.begin.elapsed()));
     Ok(kinds.len())
+}
+
+fn source(text: &str) -> Result<Source, String> {
+    match fetch::Version::from_str(text, false) {
+        Ok(version) => Ok(Source::Program(fetch::fetch(version, &fetch::default_folder())?.join("etcd"))),
+        Err(_) => Ok(Source::parse(text)),
+    }
+}
+
+/// Makes a difference small, if its servers can be had again, and tells it.
+async fn small(
+    args: &DiffArgs,
+    arena: &mut Arena,
+    seed: u64,
+    (at, clash): Found,
+    steps: &[Step],
+) -> Result<String, String> {
+    if !arena.is_fresh_each_time() || args.shrink == 0 {
+        return Ok(report::found(seed, at, &[], &clash));
+    }
+    let schema = arena.schema.clone();
+    let budget = Duration::from_secs(args.shrink);
+    let attempt = async |steps: &[Step]| arena.play(steps, |_, _, _| {}).await;
+    let small = shrink::shrink(&schema, steps.to_vec(), clash, budget, attempt).await?;
+    // Once more, to hear it in words.
+    let mut said = Vec::new();
+    let again = arena.play(&small.steps, |duel, step, _| said.push(duel.words(step))).await?;
+    let clash = again.map_or(small.clash, |(_, clash)| clash);
+    Ok(report::found(seed, at, &said, &clash))
+}
+
+/// Lets all of them run until the end, or until one fails.
+async fn all<F: Future<Output = Result<(), String>>>(futures: Vec<F>) -> Result<(), String> {
+    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    std::future::poll_fn(move |context| {
+        let mut failed = None;
+        running.retain_mut(|future| match future.as_mut().poll(context) {
+            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Err(error)) => {
+                failed = Some(error);
+                false
+            }
+            Poll::Pending => true,
+        });
+        match failed {
+            Some(error) => Poll::Ready(Err(error)),
+            None if running.is_empty() => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// The steps of one round: so many calls, and what belongs to them.
@@ -144,7 +214,7 @@ fn fast_folder() -> PathBuf {
 }
 
 /// A line on a terminal that says how far it is.
-pub struct Progress {
+struct Progress {
     calls: u64,
     begin: Instant,
     told: Instant,
@@ -152,12 +222,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(calls: u64) -> Progress {
+    fn new(calls: u64) -> Progress {
         let now = Instant::now();
         Progress { calls, begin: now, told: now, shown: std::io::stderr().is_terminal() }
     }
 
-    pub fn tell(&mut self, summary: &Summary) {
+    fn tell(&mut self, summary: &Summary) {
         if !self.shown || self.told.elapsed() < PROGRESS {
             return;
         }
@@ -168,7 +238,7 @@ impl Progress {
         self.write(&format!("[{bar:30}] {done} of {} calls, {rate:.0} a second", self.calls));
     }
 
-    pub fn clear(&self) {
+    fn clear(&self) {
         if self.shown {
             self.write("");
         }

@@ -1,5 +1,7 @@
 //! A workload: what is said to both servers, step by step.
 
+use std::fmt;
+
 use bytes::Bytes;
 use detcd_proto::Message;
 
@@ -19,6 +21,19 @@ pub enum Token {
     User { name: String, key: &'static str, prefix: &'static str },
     /// Words that were never a token.
     Garbage(&'static str),
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, value) in &self.metadata {
+            write!(f, " [{key}: {value}]")?;
+        }
+        match &self.token {
+            Token::None => Ok(()),
+            Token::User { name, key, prefix } => write!(f, " [{key}: {prefix}(the token of {name})]"),
+            Token::Garbage(words) => write!(f, " [token: {words}]"),
+        }
+    }
 }
 
 /// One thing that is done to both servers.

@@ -1,12 +1,13 @@
 //! What is told at the end, and when something differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::duel::Clash;
 use super::explained;
 use super::plan::Step;
+use super::round::Judged;
 
 /// Calls to one method, by what became of them.
 #[derive(Clone, Copy, Default)]
@@ -31,42 +32,23 @@ impl Summary {
         self.calls
     }
 
-    pub fn same(&mut self, step: &Step) {
-        if let Some(row) = self.row(step) {
-            row.same += 1;
-        }
-    }
-
-    pub fn not_built(&mut self, step: &Step) {
-        if let Some(row) = self.row(step) {
-            row.not_built += 1;
-        }
-    }
-
-    pub fn different(&mut self, step: &Step) {
-        if let Some(row) = self.row(step) {
-            row.different += 1;
-        }
-    }
-
-    pub fn explained(&mut self, step: &Step, names: &[&'static str]) {
-        let mut names = names.to_vec();
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
-            *self.explanations.entry(name).or_default() += 1;
-        }
-        if let Some(row) = self.row(step) {
-            row.explained += 1;
-        }
-    }
-
-    fn row(&mut self, step: &Step) -> Option<&mut Row> {
+    pub fn add(&mut self, step: &Step, judged: &Judged) {
         if !step.is_call() {
-            return None;
+            return;
         }
         self.calls += 1;
-        Some(self.rows.entry(step.path()).or_default())
+        let row = self.rows.entry(step.path()).or_default();
+        match judged {
+            Judged::Same => row.same += 1,
+            Judged::NotBuilt => row.not_built += 1,
+            Judged::Different => row.different += 1,
+            Judged::Explained(names) => {
+                row.explained += 1;
+                for name in names.iter().copied().collect::<BTreeSet<_>>() {
+                    *self.explanations.entry(name).or_default() += 1;
+                }
+            }
+        }
     }
 
     pub fn text(&self, kinds: &BTreeMap<String, u64>, took: Duration) -> String {
@@ -121,14 +103,18 @@ impl Summary {
     }
 }
 
-/// A difference, told where it was found.
-pub fn found(seed: u64, at: usize, clash: &Clash) -> String {
-    format!("DIFFERENT: seed {seed}, step {at}\n{}", clash_text(clash))
+/// A difference: where it was found, and the few steps that lead to it, each as it was said.
+pub fn found(seed: u64, at: usize, said: &[String], clash: &Clash) -> String {
+    let mut text = format!("DIFFERENT: seed {seed}, step {at}: {}\n", clash.fingerprint());
+    for (number, line) in said.iter().enumerate() {
+        writeln!(text, "  {:2}. {line}", number + 1).expect("a String takes everything");
+    }
+    text + &clash_text(clash)
 }
 
-/// The question, both answers, and the fields that differ.
-pub fn clash_text(clash: &Clash) -> String {
-    let mut text = format!("  {}\n", clash.question());
+/// Both answers, and the fields that differ.
+fn clash_text(clash: &Clash) -> String {
+    let mut text = String::new();
     for (name, answer) in ["a", "b"].iter().zip(&clash.answers) {
         for line in answer.text().lines() {
             writeln!(text, "  {name}: {line}").expect("a String takes everything");

@@ -1,29 +1,28 @@
 //! Rounds: fresh servers, a list of steps, and how it ended.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use super::Progress;
-use super::duel::{Clash, Duel, Outcome};
+use super::duel::{Duel, Outcome};
 use super::explained::explain;
 use super::normal::Normaliser;
 use super::plan::Step;
 use super::report::Summary;
 use super::schema::Schema;
 use super::server::{Server, Source};
+use super::shrink::Found;
 
-pub enum Ending {
-    Same,
-    /// The step that was answered differently, and how.
-    Different {
-        at: usize,
-        clash: Box<Clash>,
-    },
+/// What all rounds add to.
+#[derive(Default)]
+pub struct Findings {
+    pub summary: Summary,
+    /// Kinds of differences, and in how many rounds they came.
+    pub kinds: BTreeMap<String, u64>,
 }
 
 /// Where rounds are played.
 pub struct Arena {
-    schema: Schema,
+    pub schema: Schema,
     sources: [Source; 2],
     normaliser: Normaliser,
     built: BTreeSet<&'static str>,
@@ -33,9 +32,9 @@ pub struct Arena {
 }
 
 impl Arena {
-    pub fn new(sources: [Source; 2], dir: &Path, keep: bool) -> Arena {
+    /// `folder` is made, and removed again unless its contents are to be kept.
+    pub fn new(sources: [Source; 2], folder: PathBuf, keep: bool) -> Arena {
         let hide_ids = sources.iter().any(|source| matches!(source, Source::Address(_)));
-        let folder = dir.join(format!("jepsen-like-{}", std::process::id()));
         let normaliser = Normaliser { hide_ids };
         let schema = Schema::new();
         Arena { schema, sources, normaliser, built: BTreeSet::new(), folder, keep, rounds: 0 }
@@ -46,13 +45,12 @@ impl Arena {
         self.sources.iter().all(|source| matches!(source, Source::Program(_)))
     }
 
-    /// Plays the steps until the first difference that nothing explains.
+    /// Plays the steps until the first difference that nothing explains. `tell` hears what became of each.
     pub async fn play(
         &mut self,
         steps: &[Step],
-        summary: &mut Summary,
-        progress: &mut Progress,
-    ) -> Result<Ending, String> {
+        mut tell: impl FnMut(&Duel<'_>, &Step, &Judged),
+    ) -> Result<Option<Found>, String> {
         if self.rounds > 0 && !self.is_fresh_each_time() {
             return Err(
                 "a running server serves for one round only: make --round as large as --calls".to_owned()
@@ -61,31 +59,40 @@ impl Arena {
         self.rounds += 1;
         let folder = self.folder.join(self.rounds.to_string());
         let (a, b) = (folder.join("a"), folder.join("b"));
-        let (a, b) =
-            tokio::join!(Server::open(&self.sources[0], &a, &[]), Server::open(&self.sources[1], &b, &[]),);
+        let (a, b) = tokio::join!(Server::open(&self.sources[0], &a), Server::open(&self.sources[1], &b));
         let mut duel = Duel::new(&self.schema, &self.normaliser, [a?, b?], &mut self.built);
-        let mut ending = Ending::Same;
+        let mut found = None;
         for (at, step) in steps.iter().enumerate() {
-            match duel.play(step).await {
-                Outcome::Same => summary.same(step),
-                Outcome::NotBuilt => summary.not_built(step),
+            let judged = match duel.play(step).await {
+                Outcome::Same => Judged::Same,
+                Outcome::NotBuilt => Judged::NotBuilt,
                 Outcome::Different(clash) => match explain(&clash) {
-                    Some(names) => summary.explained(step, &names),
+                    Some(names) => Judged::Explained(names),
                     None => {
-                        summary.different(step);
-                        ending = Ending::Different { at, clash };
-                        break;
+                        found = Some((at, clash));
+                        Judged::Different
                     }
                 },
+            };
+            tell(&duel, step, &judged);
+            if found.is_some() {
+                break;
             }
-            progress.tell(summary);
         }
         duel.close().await?;
         if !self.keep && self.is_fresh_each_time() {
             std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
-        Ok(ending)
+        Ok(found)
     }
+}
+
+/// What became of a step, after looking for explanations.
+pub enum Judged {
+    Same,
+    Explained(Vec<&'static str>),
+    NotBuilt,
+    Different,
 }
 
 impl Drop for Arena {

@@ -44,17 +44,17 @@ pub struct Server {
 
 impl Server {
     /// Starts or finds the server. Its data, if it is ours, lies in `folder`.
-    pub async fn open(source: &Source, folder: &Path, flags: &[String]) -> Result<Server, String> {
+    pub async fn open(source: &Source, folder: &Path) -> Result<Server, String> {
         match source {
             Source::Address(address) => {
                 let wire = Wire::connect(address).await?;
                 Ok(Server { wire, child: None, log: None })
             }
-            Source::Program(program) => Server::start(program, folder, flags).await,
+            Source::Program(program) => Server::start(program, folder).await,
         }
     }
 
-    async fn start(program: &Path, folder: &Path, flags: &[String]) -> Result<Server, String> {
+    async fn start(program: &Path, folder: &Path) -> Result<Server, String> {
         let trouble = |what: &str, error: std::io::Error| format!("{what}: {error}");
         std::fs::create_dir_all(folder).map_err(|error| trouble(&folder.display().to_string(), error))?;
         let [client, peer] = free_ports().map_err(|error| trouble("no free port", error))?;
@@ -70,7 +70,6 @@ impl Server {
             .arg(format!("--listen-peer-urls=http://127.0.0.1:{peer}"))
             .arg(format!("--initial-advertise-peer-urls={PEER_URL}"))
             .arg(format!("--initial-cluster=default={PEER_URL}"))
-            .args(flags)
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(errors)
