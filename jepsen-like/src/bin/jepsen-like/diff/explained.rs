@@ -1,6 +1,8 @@
 //! Differences that have to be, each with its reason. What is in this table is counted apart; an entry that explained
 //! nothing in a run is told, so that the table does not outlive its reasons.
 
+use prost_reflect::Value;
+
 use super::answer::Difference;
 use super::duel::Clash;
 use super::plan::{Token, path};
@@ -52,18 +54,59 @@ pub const ALL: &[Explained] = &[
         name: "hash of a compaction",
         method: path::HASH_KV,
         applies: |clash, difference| {
-            let revision = clash.request.as_ref().and_then(|request| {
-                Some(match request.get_field_by_name("revision")?.as_i64()? {
-                    0 => clash.moment.revision,
-                    revision => revision,
-                })
-            });
             [".hash", ".compact_revision"].contains(&difference.kind().as_str())
-                && revision.is_some_and(|revision| clash.compactions.contains(&revision))
+                && asked_i64(clash, "revision").is_some_and(|revision| clash.compactions.contains(&revision))
         },
         reason: "since 3.5.5 the hash of a compaction is kept and told with the bound before it",
     },
+    Explained {
+        name: "hash at the compacted revision",
+        method: path::HASH_KV,
+        applies: |clash, _| {
+            asked_i64(clash, "revision") == Some(clash.moment.compacted)
+                && clash.answers[0].is_ok()
+                && clash.answers[1].status.1 == "etcdserver: mvcc: required revision has been compacted"
+        },
+        reason: "can be asked for since 3.5.5",
+    },
+    Explained {
+        name: "health list",
+        method: "/grpc.health.v1.Health/List",
+        applies: |clash, _| clash.answers[1].status.1.starts_with("unknown method"),
+        reason: "a method of newer gRPC libraries",
+    },
+    Explained {
+        name: "version",
+        method: path::STATUS,
+        applies: |_, difference| difference.kind() == ".version",
+        reason: "each server tells its own",
+    },
+    Explained {
+        name: "status since 3.6",
+        method: path::STATUS,
+        applies: |_, difference| {
+            [".storageVersion", ".dbSizeQuota", ".downgradeInfo"].contains(&difference.kind().as_str())
+        },
+        reason: "fields since 3.6",
+    },
+    Explained {
+        name: "watch from a negative revision",
+        method: path::WATCH,
+        applies: |clash, difference| {
+            let create =
+                clash.request.as_ref().and_then(|request| request.get_field_by_name("create_request"));
+            let create = create.as_deref().and_then(Value::as_message);
+            let start = create.and_then(|create| create.get_field_by_name("start_revision")?.as_i64());
+            start.is_some_and(|start| start < 0)
+                && [".watch_id", ".canceled", ".cancel_reason"].contains(&difference.kind().as_str())
+        },
+        reason: "refused as compacted since 3.6",
+    },
 ];
+
+fn asked_i64(clash: &Clash, field: &str) -> Option<i64> {
+    clash.request.as_ref()?.get_field_by_name(field)?.as_i64()
+}
 
 /// What an operation of a transaction can be refused with when its turn has come.
 const IN_TXN: [&str; 4] = [

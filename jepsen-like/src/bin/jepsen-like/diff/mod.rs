@@ -52,7 +52,7 @@ pub struct DiffArgs {
     /// Where the first round's workload comes from; every round takes the next seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many calls to make in all
+    /// How many calls to make in all; a round that was begun is played to its end
     #[arg(long, default_value_t = 20_000)]
     calls: u64,
     /// How many of them in one round, on servers that start empty
@@ -106,17 +106,18 @@ async fn judge(args: &DiffArgs) -> Result<usize, String> {
     let areas = if args.only.is_empty() { Area::value_variants().to_vec() } else { args.only.clone() };
     let findings = RefCell::new(Findings::default());
     let progress = RefCell::new(Progress::new(args.calls));
-    let rounds = args.calls.div_ceil(args.round);
-    let next = Cell::new(0);
+    let next = Cell::new(args.seed);
     // While one pair of servers waits for a clock or a disk, another can work.
     let worker = async |number: u64| {
         let folder = args.dir.join(format!("jepsen-like-{}-{number}", std::process::id()));
         let mut arena = Arena::new(sources.clone(), folder, args.keep);
-        while next.get() < rounds && findings.borrow().kinds.len() < args.max_differences {
-            let round = next.replace(next.get() + 1);
-            let calls = args.round.min(args.calls - round * args.round);
-            let seed = args.seed + round;
-            let steps = round_of(seed, &areas, calls);
+        let goes_on = || {
+            let findings = findings.borrow();
+            findings.summary.calls() < args.calls && findings.kinds.len() < args.max_differences
+        };
+        while goes_on() {
+            let seed = next.replace(next.get() + 1);
+            let steps = round_of(seed, &areas, args.round.min(args.calls));
             let found = arena.play(&steps, |_, step, judged| {
                 findings.borrow_mut().summary.add(step, judged);
                 progress.borrow_mut().tell(&findings.borrow().summary);
@@ -133,7 +134,7 @@ async fn judge(args: &DiffArgs) -> Result<usize, String> {
         }
         Ok(())
     };
-    let workers = (0..args.jobs.min(rounds)).map(worker);
+    let workers = (0..args.jobs.min(args.calls.div_ceil(args.round))).map(worker);
     all(workers.collect()).await?;
     let progress = progress.into_inner();
     progress.clear();

@@ -46,6 +46,12 @@ pub async fn shrink<E>(
         small.clash = clash;
         Ok(Some(candidate[..=at].to_vec()))
     };
+    // Resting takes time and is rarely needed but at the end.
+    if let Some((last, before)) = steps.split_last() {
+        let rests = |step: &&Step| matches!(step.action, Action::Settle);
+        let candidate: Vec<Step> = before.iter().filter(|step| !rests(step)).chain([last]).cloned().collect();
+        steps = try_it(&candidate, &mut small).await?.unwrap_or(steps);
+    }
     // Whole stretches first, then single steps. The last step is where it shows.
     let mut length = (steps.len() / 2).max(1);
     loop {

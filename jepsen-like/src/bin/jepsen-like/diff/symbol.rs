@@ -28,13 +28,13 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// `value`, or what it stands for.
+    /// `value`, or what it stands for: never a negative number, which would mean something else.
     pub fn resolve(&self, value: i64) -> i64 {
         let offset = |base: i64| value.checked_sub(base).filter(|offset| (-SPAN..SPAN).contains(offset));
         if let Some(offset) = offset(NOW) {
-            self.revision + offset
+            (self.revision + offset).max(0)
         } else if let Some(offset) = offset(COMPACTED) {
-            self.compacted + offset
+            (self.compacted + offset).max(0)
         } else {
             value
         }

@@ -203,5 +203,6 @@ fn compact(dice: &mut Dice) -> Vec<Step> {
         _ => dice.pick(&[0, -1, 1, i64::MAX, crate::diff::symbol::compacted(0)]),
     };
     let request = pb::CompactionRequest { revision, physical: dice.percent(60) };
-    vec![Step::settle(), Step::unary(path::COMPACT, &request)]
+    let hash = pb::HashKvRequest::default();
+    vec![Step::settle(), Step::unary(path::HASH_KV, &hash), Step::unary(path::COMPACT, &request)]
 }

@@ -9,16 +9,28 @@ use crate::diff::plan::{Action, Step};
 use crate::diff::symbol::{compacted, now};
 
 const STREAMS: u64 = 4;
+/// For a single watcher.
+const ALONE: u8 = 101;
 
 pub fn step(dice: &mut Dice) -> Vec<Step> {
     let stream = dice.below(STREAMS) as u8;
-    let union = match dice.weighted(&[40, 20, 10, 2, 6, 20]) {
+    let union = match dice.weighted(&[40, 20, 10, 2, 6, 20, 1]) {
         0 => Some(RequestUnion::CreateRequest(create(dice))),
         1 => Some(RequestUnion::CancelRequest(pb::WatchCancelRequest { watch_id: id(dice) })),
         2 => Some(RequestUnion::ProgressRequest(pb::WatchProgressRequest {})),
         3 => None,
         4 => return vec![Step::new(Action::Unwatch { stream })],
-        _ => return vec![Step::settle()],
+        5 => return vec![Step::settle()],
+        _ => {
+            // Before 3.6 such a watcher was made, and took an ID: this stream is closed at once.
+            let start_revision = dice.pick(&[-1, i64::MIN]);
+            let create = pb::WatchCreateRequest { start_revision, ..create(dice) };
+            let union = Some(RequestUnion::CreateRequest(create));
+            return vec![
+                Step::watch(ALONE, &pb::WatchRequest { request_union: union }),
+                Step::new(Action::Unwatch { stream: ALONE }),
+            ];
+        }
     };
     vec![Step::watch(stream, &pb::WatchRequest { request_union: union })]
 }
@@ -40,8 +52,7 @@ fn create(dice: &mut Dice) -> pb::WatchCreateRequest {
         9..=12 => now(-dice.within(0, 30)),
         13 => now(1),
         14 => compacted(1),
-        15 => compacted(-dice.within(1, 3)),
-        16 => dice.pick(&[-1, i64::MIN]),
+        15 | 16 => compacted(-dice.within(1, 3)),
         17 => now(dice.within(1, 40)),
         18 => dice.pick(&[1, 2]),
         _ => now(dice.within(1, 5)),
