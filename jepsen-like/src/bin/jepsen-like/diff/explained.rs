@@ -1,0 +1,132 @@
+//! Differences that have to be, each with its reason. What is in this table is counted apart; an entry that explained
+//! nothing in a run is told, so that the table does not outlive its reasons.
+
+use prost_reflect::Value;
+
+use super::answer::Difference;
+use super::duel::Clash;
+use super::plan::{Token, path};
+
+/// One explained difference: the method, the field, and what else must hold.
+pub struct Explained {
+    pub name: &'static str,
+    /// `*` for any method.
+    method: &'static str,
+    applies: fn(&Clash, &Difference) -> bool,
+    pub reason: &'static str,
+}
+
+pub const ALL: &[Explained] = &[
+    Explained {
+        name: "range stream",
+        method: path::RANGE_STREAM,
+        applies: |_, _| true,
+        reason: "a method since 3.7",
+    },
+    Explained {
+        name: "sort order",
+        method: path::RANGE,
+        applies: |_, difference| a_says(difference, "invalid sort option"),
+        reason: "unknown numbers are refused since 3.6, and meant no order before",
+    },
+    Explained {
+        name: "token without users",
+        method: path::RANGE,
+        applies: |clash, _| {
+            matches!(clash.caller.token, Token::Garbage(_))
+                && clash.answers[1].status.1 == "etcdserver: invalid auth token"
+        },
+        reason: "while authentication is off, tokens are not looked at since 3.6",
+    },
+    Explained {
+        name: "order of checks in a transaction",
+        method: path::TXN,
+        applies: |clash, _| clash.answers.iter().all(|answer| IN_TXN.contains(&answer.status.1.as_str())),
+        reason: "the operations of the chosen branch are checked in order since 3.6, all puts before all ranges before",
+    },
+    Explained {
+        name: "hash revision",
+        method: path::HASH_KV,
+        applies: |_, difference| difference.kind() == ".hash_revision",
+        reason: "a field since 3.6",
+    },
+    Explained {
+        name: "hash of a compaction",
+        method: path::HASH_KV,
+        applies: |clash, difference| {
+            [".hash", ".compact_revision"].contains(&difference.kind().as_str())
+                && asked_i64(clash, "revision").is_some_and(|revision| clash.compactions.contains(&revision))
+        },
+        reason: "since 3.5.5 the hash of a compaction is kept and told with the bound before it",
+    },
+    Explained {
+        name: "hash at the compacted revision",
+        method: path::HASH_KV,
+        applies: |clash, _| {
+            asked_i64(clash, "revision") == Some(clash.moment.compacted)
+                && clash.answers[0].is_ok()
+                && clash.answers[1].status.1 == "etcdserver: mvcc: required revision has been compacted"
+        },
+        reason: "can be asked for since 3.5.5",
+    },
+    Explained {
+        name: "health list",
+        method: "/grpc.health.v1.Health/List",
+        applies: |clash, _| clash.answers[1].status.1.starts_with("unknown method"),
+        reason: "a method of newer gRPC libraries",
+    },
+    Explained {
+        name: "version",
+        method: path::STATUS,
+        applies: |_, difference| difference.kind() == ".version",
+        reason: "each server tells its own",
+    },
+    Explained {
+        name: "status since 3.6",
+        method: path::STATUS,
+        applies: |_, difference| {
+            [".storageVersion", ".dbSizeQuota", ".downgradeInfo"].contains(&difference.kind().as_str())
+        },
+        reason: "fields since 3.6",
+    },
+    Explained {
+        name: "watch from a negative revision",
+        method: path::WATCH,
+        applies: |clash, difference| {
+            let create =
+                clash.request.as_ref().and_then(|request| request.get_field_by_name("create_request"));
+            let create = create.as_deref().and_then(Value::as_message);
+            let start = create.and_then(|create| create.get_field_by_name("start_revision")?.as_i64());
+            start.is_some_and(|start| start < 0)
+                && [".watch_id", ".canceled", ".cancel_reason"].contains(&difference.kind().as_str())
+        },
+        reason: "refused as compacted since 3.6",
+    },
+];
+
+fn asked_i64(clash: &Clash, field: &str) -> Option<i64> {
+    clash.request.as_ref()?.get_field_by_name(field)?.as_i64()
+}
+
+/// What an operation of a transaction can be refused with when its turn has come.
+const IN_TXN: [&str; 4] = [
+    "etcdserver: key not found",
+    "etcdserver: requested lease not found",
+    "etcdserver: mvcc: required revision has been compacted",
+    "etcdserver: mvcc: required revision is a future revision",
+];
+
+fn a_says(difference: &Difference, words: &str) -> bool {
+    difference.kind() == "status" && difference.a.as_ref().is_some_and(|a| a.contains(words))
+}
+
+/// The entries that explain a clash, one for each difference, or `None` if any of them is new.
+pub fn explain(clash: &Clash) -> Option<Vec<&'static str>> {
+    let explain = |difference: &Difference| {
+        let fits = |entry: &&Explained| {
+            (entry.method == "*" || entry.method == clash.path) && (entry.applies)(clash, difference)
+        };
+        ALL.iter().find(fits).map(|entry| entry.name)
+    };
+    clash.differences.iter().map(explain).collect()
+}
