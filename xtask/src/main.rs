@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod clients;
 mod codegen;
 mod purity;
 mod simulator;
@@ -55,6 +56,9 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Run programs that use etcd's official and well-known clients against our server, or against a released one
+    #[command(after_help = clients::HELP)]
+    Clients(clients::Options),
 }
 
 /// Why a task failed, ready to be shown.
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(&root),
         Task::Purity => purity::run(&root),
         Task::Codegen { check } => codegen::run(&root, check),
+        Task::Clients(options) => clients::run(&root, &options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
