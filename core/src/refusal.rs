@@ -1,7 +1,7 @@
 //! Every reason to say no: one variant per error of etcd, with its gRPC code and exact text.
 //!
 //! Clients match these texts, so they are part of the contract (contract-api 8).
-use alloc::borrow::Cow;
+use alloc::{borrow::Cow, boxed::Box};
 use core::fmt;
 
 /// gRPC status codes, by their numbers on the wire.
@@ -100,6 +100,13 @@ pub enum Refusal {
     TransferTookTooLong,
     /// A downgrade action of an unknown number.
     UnknownMethod,
+    /// Whoever waited for a lock has lost its place.
+    MutexSessionExpired,
+    ElectionNotLeader,
+    ElectionNoLeader,
+    MissingLeaderKey,
+    /// A call that the Lock and Election services made inside was refused: its text, without its code.
+    Resent(Box<Refusal>),
     /// What a client asked for is not built yet.
     NotBuilt(&'static str),
 }
@@ -157,7 +164,12 @@ impl Refusal {
             | Refusal::NotPrimary
             | Refusal::ProposalDropped
             | Refusal::TransferTookTooLong
-            | Refusal::UnknownMethod => Code::Unknown,
+            | Refusal::UnknownMethod
+            | Refusal::MutexSessionExpired
+            | Refusal::ElectionNotLeader
+            | Refusal::ElectionNoLeader
+            | Refusal::MissingLeaderKey
+            | Refusal::Resent(_) => Code::Unknown,
             Refusal::PermissionDenied => Code::PermissionDenied,
             Refusal::InvalidAuthToken => Code::Unauthenticated,
             Refusal::NoLeader
@@ -253,6 +265,11 @@ impl Refusal {
             Refusal::ProposalDropped => "raft proposal dropped",
             Refusal::TransferTookTooLong => "etcdserver: request timed out, leader transfer took too long",
             Refusal::UnknownMethod => "etcdserver: unknown method",
+            Refusal::MutexSessionExpired => "mutex: session is expired",
+            Refusal::ElectionNotLeader => "election: not leader",
+            Refusal::ElectionNoLeader => "election: no leader",
+            Refusal::MissingLeaderKey => "\"leader\" field must be provided",
+            Refusal::Resent(inner) => return inner.message(),
             Refusal::NotBuilt(what) => return Cow::Owned(alloc::format!("unimplemented: {what}")),
         })
     }

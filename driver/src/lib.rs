@@ -27,6 +27,7 @@ mod turn;
 mod versions;
 
 pub use front::{
+    election::Observation,
     health::Probe,
     kv::RangePieces,
     watch::{WatchReplies, WatchRequests},

@@ -1,8 +1,11 @@
 //! What a client can ask a member for, in proto's messages and without any transport: one method of [`Node`] per call.
 pub mod cluster;
+pub mod election;
 pub mod health;
+mod inside;
 pub mod kv;
 pub mod lease;
+pub mod lock;
 pub mod maintenance;
 pub mod peer;
 pub mod watch;
@@ -66,6 +69,13 @@ fn calls_are_send<R: Runtime>(node: &Node<R>) {
     send(node.lease_keep_alive(Default::default()));
     send(node.lease_time_to_live(Default::default()));
     send(node.lease_leases());
+    send(node.lock(Default::default()));
+    send(node.unlock(Default::default()));
+    send(node.campaign(Default::default()));
+    send(node.proclaim(Default::default()));
+    send(node.leader(Default::default()));
+    send(node.resign(Default::default()));
+    send(async { node.observe(Default::default())?.next().await });
     send(node.member_list(Default::default()));
     send(node.member_add(Default::default()));
     send(node.member_remove(Default::default()));

@@ -4,10 +4,12 @@
 //! checks that etcd makes for every call. Source: contract-api 1 and 2, contract-semantics 1.
 mod admission;
 mod cluster;
+mod election;
 mod health;
 mod kv;
 mod lease;
 mod limit;
+mod lock;
 mod maintenance;
 mod stream;
 mod unbuilt;
