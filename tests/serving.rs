@@ -66,8 +66,9 @@ struct Place {
 
 fn places(count: usize, folder: &Path) -> Vec<Place> {
     let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let listeners: Vec<Listeners> =
-        (0..count).map(|_| Listeners { peer: vec![bind()], client: vec![bind()] }).collect();
+    let listeners: Vec<Listeners> = (0..count)
+        .map(|_| Listeners { peer: vec![bind()], client: vec![bind()], metrics: vec![bind()] })
+        .collect();
     let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
     let cluster: Vec<String> = listeners
         .iter()

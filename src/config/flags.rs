@@ -1,6 +1,9 @@
 //! The command line and the environment, by the rules of Go's flag package, which etcd's users know: one or two
 //! dashes, `--name=value` or `--name value`, switches only with `=`. Source: contract-cli 1 and 3.
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// One flag, as the table in `config` lists them.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,10 @@ pub enum Kind {
     Signed,
     /// URLs with commas between.
     Urls,
+    /// As `Urls`, or nothing, or `*`.
+    MaybeUrls,
+    /// Words with commas between.
+    Words,
     OneOf(&'static [&'static str]),
 }
 
@@ -155,6 +162,13 @@ impl Values {
         self.text(name).parse().expect("a number's value was checked when it was read")
     }
 
+    /// Of `MaybeUrls` and `Words`: sorted and without repetition.
+    pub fn words(&self, name: &str) -> Vec<String> {
+        let words = self.text(name).split(',').map(str::trim).filter(|word| !word.is_empty());
+        let words: BTreeSet<String> = words.map(str::to_string).collect();
+        words.into_iter().collect()
+    }
+
     /// Sorted and without repetition, as etcd keeps them.
     pub fn urls(&self, name: &str) -> Vec<String> {
         super::urls::parse(self.text(name)).expect("URLs were checked when they were read")
@@ -181,11 +195,12 @@ fn check(flag: &Flag, value: &str) -> Result<(), String> {
         _ => "parse error".to_string(),
     };
     match flag.kind {
-        Kind::Text => Ok(()),
+        Kind::Text | Kind::Words => Ok(()),
+        Kind::MaybeUrls if matches!(value, "" | "*") => Ok(()),
         Kind::Switch => boolean(value).map(|_| ()).ok_or_else(|| "parse error".to_string()),
         Kind::Unsigned => value.parse::<u64>().map(|_| ()).map_err(number),
         Kind::Signed => value.parse::<i64>().map(|_| ()).map_err(number),
-        Kind::Urls => super::urls::parse(value).map(|_| ()),
+        Kind::Urls | Kind::MaybeUrls => super::urls::parse(value).map(|_| ()),
         Kind::OneOf(choices) => match choices.contains(&value) {
             true => Ok(()),
             false => Err("invalid value".to_string()),

@@ -7,6 +7,7 @@ pub use flags::{Environment, EnvironmentTrouble, Misuse, Values};
 pub use urls::addresses;
 
 use detcd_core::{ClusterId, Config, Member, MemberId, Span, version};
+use detcd_runtime_tokio::http::Access;
 use flags::{Flag, Kind};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -33,6 +34,11 @@ pub const FLAGS: &[Flag] = flags! {
     "initial-cluster-state" OneOf(&["new", "existing"]) "new" "initial cluster state (\"new\" or \"existing\")";
     "initial-cluster-token" Text "etcd-cluster" "initial cluster token";
     "advertise-client-urls" Urls "http://localhost:2379" "client URLs to tell the rest of the cluster";
+    "cors" MaybeUrls "*" "origins that may ask from a browser, with commas between; * means all";
+    "host-whitelist" Words "*" "host names that HTTP requests may ask by, with commas between; * means all";
+    "enable-grpc-gateway" Switch "true" "serve the client API as JSON over HTTP as well";
+    "listen-metrics-urls" MaybeUrls "" "URLs to serve /metrics and the pages about health on besides the client URLs";
+    "metrics" OneOf(&["basic", "extensive"]) "basic" "extensive adds how long calls take";
     "pre-vote" Switch "true" "run an additional Raft election phase";
     "logger" OneOf(&["zap"]) "zap" "only zap's format is there";
     "log-outputs" Text "default" "default, stdout, stderr or file paths, with commas between";
@@ -97,6 +103,10 @@ pub struct Settings {
     pub quota_backend_bytes: i64,
     pub max_txn_ops: u64,
     pub max_request_bytes: u64,
+    pub access: Access,
+    pub enable_grpc_gateway: bool,
+    pub listen_metrics_urls: Vec<String>,
+    pub extensive_metrics: bool,
 }
 
 /// An election may not take longer; etcd's limit.
@@ -137,6 +147,10 @@ impl Settings {
             quota_backend_bytes: values.signed("quota-backend-bytes"),
             max_txn_ops: values.unsigned("max-txn-ops"),
             max_request_bytes: values.unsigned("max-request-bytes"),
+            access: Access { origins: values.words("cors"), hosts: values.words("host-whitelist") },
+            enable_grpc_gateway: values.switch("enable-grpc-gateway"),
+            listen_metrics_urls: values.words("listen-metrics-urls"),
+            extensive_metrics: values.text("metrics") == "extensive",
         };
         if values.is_set("listen-client-urls") && !values.is_set("advertise-client-urls") {
             return Err(
@@ -150,9 +164,11 @@ impl Settings {
     fn check(&self) -> Result<(), String> {
         urls::require_bindable(&self.listen_peer_urls)?;
         urls::require_bindable(&self.listen_client_urls)?;
+        urls::require_bindable(&self.listen_metrics_urls)?;
         for urls in [
             &self.listen_peer_urls,
             &self.listen_client_urls,
+            &self.listen_metrics_urls,
             &self.advertise_peer_urls,
             &self.advertise_client_urls,
         ] {

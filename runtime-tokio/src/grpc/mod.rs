@@ -3,6 +3,7 @@
 //! [`Services`] finds the service by its path (no router in between: this is on the way of every request) after the
 //! checks that etcd makes for every call. Source: contract-api 1 and 2, contract-semantics 1.
 mod admission;
+pub mod api;
 mod cluster;
 mod health;
 mod kv;
@@ -57,6 +58,11 @@ impl Services {
 
     pub fn node(&self) -> &Node<Tokio> {
         &self.api.node
+    }
+
+    /// The longest request that is taken, in bytes on the wire.
+    pub fn request_bytes_max(&self) -> usize {
+        self.request_bytes_max
     }
 
     pub async fn call<B>(&self, request: Request<B>) -> Response<Body>

@@ -1,17 +1,22 @@
-//! The client port: HTTP/2 is gRPC, HTTP/1 is health and version; told apart by the first bytes.
+//! The client port: HTTP/2 is gRPC, HTTP/1 is the JSON gateway and pages; told apart by the first bytes.
 //! Source: contract-semantics 20.
+mod access;
 pub mod answer;
+mod gateway;
 mod pages;
 
+pub use access::Access;
+
 use crate::{grpc::Services, runtime, stop::Stopping, threads::Reactors};
+use answer::Answer;
 use detcd_driver::Level;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
@@ -25,8 +30,33 @@ const STREAM_WINDOW: u32 = 1024 * 1024;
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(2 * 60 * 60);
 const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a listener serves. Cheap to clone.
+#[derive(Clone)]
+pub struct Site(Arc<Parts>);
+
+struct Parts {
+    services: Services,
+    access: Access,
+    kind: Kind,
+}
+
+/// For whom a listener is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// gRPC and pages, and the JSON gateway if `gateway`.
+    Clients { gateway: bool },
+    /// `/metrics` and the pages about health, without gRPC and without asking who asks.
+    Metrics,
+}
+
+impl Site {
+    pub fn new(services: Services, access: Access, kind: Kind) -> Site {
+        Site(Arc::new(Parts { services, access, kind }))
+    }
+}
+
 /// Serves clients until the stop. Ends when every connection has ended.
-pub async fn serve(listener: TcpListener, services: Services, reactors: Arc<Reactors>, stopping: Stopping) {
+pub async fn serve(listener: TcpListener, site: Site, reactors: Arc<Reactors>, stopping: Stopping) {
     let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
     let mut draining = stopping.clone();
     loop {
@@ -41,10 +71,10 @@ pub async fn serve(listener: TcpListener, services: Services, reactors: Arc<Reac
         });
         match stream {
             Ok(stream) => {
-                let (services, stopping, alive) = (services.clone(), stopping.clone(), alive.clone());
+                let (site, stopping, alive) = (site.clone(), stopping.clone(), alive.clone());
                 reactors.pick().spawn(async move {
                     if let Ok(stream) = TcpStream::from_std(stream) {
-                        carry(stream, services, stopping).await;
+                        carry(stream, site, stopping).await;
                     }
                     drop(alive);
                 });
@@ -62,8 +92,11 @@ pub async fn serve(listener: TcpListener, services: Services, reactors: Arc<Reac
     all_gone.recv().await;
 }
 
-async fn carry(stream: TcpStream, services: Services, mut stopping: Stopping) {
+async fn carry(stream: TcpStream, site: Site, mut stopping: Stopping) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    if site.0.kind == Kind::Metrics {
+        builder = builder.http1_only();
+    }
     builder.http1().timer(TokioTimer::new()).title_case_headers(true);
     builder
         .http2()
@@ -73,9 +106,10 @@ async fn carry(stream: TcpStream, services: Services, mut stopping: Stopping) {
         .max_concurrent_streams(u32::MAX)
         .keep_alive_interval(KEEPALIVE_EVERY)
         .keep_alive_timeout(KEEPALIVE_PATIENCE);
+    let caller = stream.peer_addr().ok().map(|address| address.ip());
     let service = service_fn(move |request| {
-        let services = services.clone();
-        async move { Ok::<_, Infallible>(answer(&services, request).await) }
+        let site = site.clone();
+        async move { Ok::<_, Infallible>(answer(&site, caller, request).await) }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut cutting = stopping.clone();
@@ -90,9 +124,36 @@ async fn carry(stream: TcpStream, services: Services, mut stopping: Stopping) {
     }
 }
 
-async fn answer(services: &Services, request: Request<Incoming>) -> Response<Body> {
+async fn answer(site: &Site, caller: Option<IpAddr>, request: Request<Incoming>) -> Response<Body> {
+    let Parts { services, access, kind } = &*site.0;
+    let Kind::Clients { gateway } = *kind else {
+        return pages::for_metrics(services.node(), &request).await.map(Body::new);
+    };
     if request.version() == Version::HTTP_2 {
         return services.call(request).await;
     }
-    pages::answer(services.node(), &request).await.map(Body::new)
+    if let Some(host) = access.stranger(request.headers()) {
+        return misdirected(&host).map(Body::new);
+    }
+    let asked = request.headers().clone();
+    let uri = request.uri().clone();
+    let mut answer = match gateway::path(uri.path()) {
+        // A browser that asks whether it may.
+        _ if request.method() == Method::OPTIONS => answer::empty(StatusCode::OK).map(Body::new),
+        Some(path) if gateway => gateway::answer(services, caller, &path, request).await,
+        _ => pages::for_clients(services.node(), &request).await.map(Body::new),
+    };
+    access.tell(&asked, answer.headers_mut());
+    answer
+}
+
+/// To whom asks by a name that is not on the list.
+fn misdirected(host: &str) -> Answer {
+    runtime::log(Level::Warn, format_args!("rejecting HTTP request from untrusted host {host:?}"));
+    let lines = [
+        format!("This member does not go by the host name {host:?}, by which it was asked.\n"),
+        format!("Add it to the names that are taken (etcd --host-whitelist {host:?}), or ask by TLS."),
+        "The list keeps a web page from asking by a name of its own (CVE-2018-5702).".to_string(),
+    ];
+    answer::text(StatusCode::MISDIRECTED_REQUEST, &lines.join("\n"))
 }

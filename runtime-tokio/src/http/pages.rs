@@ -2,49 +2,33 @@
 use super::answer::{self, Answer, json, plain, text};
 use crate::{Tokio, net::VersionJson};
 use detcd_driver::{Node, Probe};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 
-/// What a page is made from.
-pub async fn answer<B>(node: &Node<Tokio>, request: &Request<B>) -> Answer {
-    let mut answer = match request.method() {
-        // A browser that asks whether it may.
-        &Method::OPTIONS => answer::empty(StatusCode::OK),
-        method => {
-            let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-            page(node, method == Method::GET, path, query).await
+/// The pages of the client port.
+pub async fn for_clients<B>(node: &Node<Tokio>, request: &Request<B>) -> Answer {
+    match request.uri().path() {
+        "/version" if request.method() != Method::GET => answer::method_not_allowed("GET"),
+        "/version" => version(node),
+        _ => for_metrics(node, request).await,
+    }
+}
+
+/// Those that `--listen-metrics-urls` has as well.
+pub async fn for_metrics<B>(node: &Node<Tokio>, request: &Request<B>) -> Answer {
+    let query = request.uri().query().unwrap_or_default();
+    let path = request.uri().path();
+    let (checks, name) = match path.strip_prefix('/').unwrap_or_default().split_once('/') {
+        None if path == "/health" && request.method() != Method::GET => {
+            return answer::method_not_allowed("GET");
         }
-    };
-    allow_everybody(answer.headers_mut());
-    answer
-}
-
-/// etcd's `--cors` is `*` by default.
-fn allow_everybody(headers: &mut HeaderMap) {
-    const ALLOWED: [(HeaderName, HeaderValue); 3] = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, GET, OPTIONS, PUT, DELETE")),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-        (
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("accept, content-type, authorization"),
-        ),
-    ];
-    headers.extend(ALLOWED);
-}
-
-async fn page(node: &Node<Tokio>, is_get: bool, path: &str, query: &str) -> Answer {
-    let (root, rest) = match path.strip_prefix('/').unwrap_or(path).split_once('/') {
-        Some((root, rest)) => (root, Some(rest)),
-        None => (path.strip_prefix('/').unwrap_or(path), None),
-    };
-    let checks: &[Check] = match (root, rest) {
-        ("health" | "version", None) if !is_get => return answer::method_not_allowed("GET"),
-        ("health", None) => return health(node, query).await,
-        ("version", None) => return version(node),
-        ("livez", _) => &LIVE,
-        ("readyz", _) => &READY,
+        None if path == "/health" => return health(node, query).await,
+        None if path == "/livez" => (&LIVE[..], None),
+        None if path == "/readyz" => (&READY[..], None),
+        Some(("livez", name)) => (&LIVE[..], Some(name)),
+        Some(("readyz", name)) => (&READY[..], Some(name)),
         _ => return answer::not_found(),
     };
-    match rest {
+    match name {
         None => run_checks(node, checks, query).await,
         Some(name) => match checks.iter().position(|check| check.0 == name) {
             Some(at) => run_checks(node, checks.get(at..=at).unwrap_or_default(), query).await,
