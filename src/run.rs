@@ -6,7 +6,7 @@ use detcd_runtime_tokio::{
     Tokio,
     disk::DataDir,
     grpc::Services,
-    http::{self, Site},
+    http::{self, Metrics, Site},
     net,
     net::Net,
     stop::{self, Stop},
@@ -130,10 +130,12 @@ pub async fn start(
         tracing::info!(address = %address(&listener), "serving peer traffic");
         reactors.first().spawn(net::serve(listener, net.clone(), node.clone(), stopping.clone()));
     }
-    let services = Services::new(node.clone(), stopping.clone());
+    let services = Services::new(node.clone(), stopping.clone(), settings.extensive_metrics);
     let kind = http::Kind::Clients { gateway: settings.enable_grpc_gateway };
-    let site = Site::new(services.clone(), settings.access.clone(), kind);
-    let metrics = Site::new(services, settings.access.clone(), http::Kind::Metrics);
+    let metrics = Metrics::new(&services, net.clone()).map_err(|error| error.to_string())?;
+    let metrics = Arc::new(metrics);
+    let site = Site::new(services.clone(), settings.access.clone(), metrics.clone(), kind);
+    let metrics_site = Site::new(services, settings.access.clone(), metrics, http::Kind::Metrics);
     let (mut clients, mut client_addresses) = (Vec::new(), Vec::new());
     for listener in &listeners.client {
         let listener = asynchronous(listener, &reactors)?;
@@ -158,7 +160,7 @@ pub async fn start(
     for listener in &listeners.metrics {
         let listener = asynchronous(listener, &reactors)?;
         tracing::info!(address = %address(&listener), "serving metrics");
-        let pages = http::serve(listener, metrics.clone(), reactors.clone(), stopping.clone());
+        let pages = http::serve(listener, metrics_site.clone(), reactors.clone(), stopping.clone());
         clients.push(reactors.first().spawn(pages));
     }
     Ok(Member { node, client_addresses, net, stop, reactors, clients })

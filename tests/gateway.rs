@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use support::{Folder, Member, cluster};
 
 fn one(name: &str) -> (Folder, Member) {
@@ -105,4 +105,66 @@ fn streams_are_lines() {
         rest += &line.unwrap();
     }
     assert!(rest.contains(r#"{"error":{"code":14,"message":"etcdserver: server stopped"}}"#), "{rest}");
+}
+
+/// The value of one line of `/metrics`.
+fn metric(member: &Member, series: &str) -> String {
+    let (code, text) = member.http_get("/metrics").unwrap();
+    assert_eq!(code, 200);
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in {text}")).to_string()
+}
+
+#[test]
+fn what_is_done_is_counted() {
+    let (_folder, mut member) = one("metrics");
+    for value in ["YQ==", "Yg=="] {
+        call(&member, "/v3/kv/put", json!({"key": "Zm9v", "value": value, "prev_kv": true}));
+    }
+    let doomed = json!([{"request_delete_range": {"key": "Zm9v"}}, {"request_range": {"key": "Zm9v"}}]);
+    call(&member, "/v3/kv/txn", json!({"success": doomed}));
+    call(&member, "/v3/kv/range", json!({"key": "Zm9v"}));
+    call(&member, "/v3/lease/grant", json!({"TTL": 600, "ID": "7"}));
+    member.http_post("/v3/lease/keepalive", r#"{"ID":"7"}"#);
+    member.http_post("/v3/kv/range", "");
+    for (series, value) in [
+        ("etcd_mvcc_put_total", "2"),
+        ("etcd_mvcc_delete_total", "1"),
+        ("etcd_mvcc_range_total", "4"),
+        ("etcd_mvcc_txn_total", "3"),
+        ("etcd_debugging_mvcc_keys_total", "0"),
+        ("etcd_debugging_mvcc_current_revision", "4"),
+        ("etcd_debugging_lease_granted_total", "1"),
+        ("etcd_debugging_lease_renewed_total", "1"),
+        ("etcd_server_version{server_version=\"3.7.1\"}", "1"),
+        ("etcd_server_has_leader", "1"),
+        ("etcd_server_proposals_pending", "0"),
+        ("etcd_server_apply_duration_seconds_count{op=\"Put\",success=\"true\",version=\"v3\"}", "2"),
+        (
+            "grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Put\",grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"}",
+            "2",
+        ),
+        (
+            "grpc_server_handled_total{grpc_code=\"InvalidArgument\",grpc_method=\"Range\",grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"}",
+            "1",
+        ),
+        (
+            "grpc_server_msg_sent_total{grpc_method=\"LeaseKeepAlive\",grpc_service=\"etcdserverpb.Lease\",grpc_type=\"bidi_stream\"}",
+            "1",
+        ),
+    ] {
+        assert_eq!(metric(&member, series), value, "{series}");
+    }
+
+    // A watch lives until its client goes away.
+    let canceled = "grpc_server_handled_total{grpc_code=\"Canceled\",grpc_method=\"Watch\",grpc_service=\"etcdserverpb.Watch\",grpc_type=\"bidi_stream\"}";
+    let mut watch = member.http("POST", "/v3/watch", r#"{"create_request":{"key":"Zm9v"}}"#).unwrap();
+    watch.read_exact(&mut [0; 1]).unwrap();
+    assert_eq!(metric(&member, "etcd_debugging_mvcc_watcher_total"), "1");
+    assert_eq!(metric(&member, canceled), "0");
+    drop(watch);
+    while metric(&member, canceled) != "1" || metric(&member, "etcd_debugging_mvcc_watcher_total") != "0" {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    member.terminate();
 }

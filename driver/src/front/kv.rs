@@ -1,7 +1,7 @@
 //! Range, Put, DeleteRange, Txn, Compact. Source: contract-semantics 4 to 8.
 use super::answer;
 use crate::{Node, Runtime};
-use detcd_core::{Edition, Refusal, command::check, query, quota};
+use detcd_core::{Edition, Refusal, command::check, query, quota, state::Tally};
 use detcd_proto::etcdserverpb::{
     AlarmRequest, AlarmType, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
     InternalRaftRequest, PutRequest, PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse,
@@ -16,7 +16,11 @@ impl<R: Runtime> Node<R> {
         }
         check::range(&request)?;
         let edition = self.settled(request.serializable).await?;
-        let mut response = query::range(&edition.view, &request)?;
+        let begun = self.0.rt.now();
+        let response = query::range(&edition.view, &request);
+        self.0.meters.ranges.add(1);
+        self.0.meters.range.of(response.is_ok()).observe(self.0.rt.now() - begun);
+        let mut response = response?;
         self.stamp(&edition, &mut response.header);
         Ok(response)
     }
@@ -42,6 +46,10 @@ impl<R: Runtime> Node<R> {
         if check::is_read_only(&request) {
             let edition = self.settled(check::is_serializable(&request)).await?;
             let mut response = query::txn(&edition.view, &request)?;
+            let mut tally = Tally::default();
+            tally.txn(&request, &response);
+            self.0.meters.ranges.add(tally.ranges);
+            self.0.meters.txns.add(u64::from(tally.ranges > 1));
             self.stamp(&edition, &mut response.header);
             return Ok(response);
         }

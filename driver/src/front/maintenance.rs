@@ -51,7 +51,9 @@ impl<R: Runtime> Node<R> {
     pub async fn hash_kv(&self, request: HashKvRequest) -> Result<HashKvResponse, Refusal> {
         self.admit()?;
         let edition = self.latest();
+        let begun = self.0.rt.now();
         let mut response = query::hash_kv(&edition.view, request.revision)?;
+        self.0.meters.hash_kv.observe(self.0.rt.now() - begun);
         self.stamp(&edition, &mut response.header);
         Ok(response)
     }

@@ -5,7 +5,7 @@ use detcd_driver::Node;
 use http::HeaderMap;
 
 pub const HAS_LEADER: &str = "hasleader";
-const CLIENT_API_VERSION: &str = "client-api-version";
+pub const CLIENT_API_VERSION: &str = "client-api-version";
 
 pub fn admit(node: &Node<Tokio>, headers: &HeaderMap) -> Result<(), Refusal> {
     if let Some(version) = headers.get(CLIENT_API_VERSION)

@@ -10,6 +10,7 @@ mod kv;
 mod lease;
 mod limit;
 mod maintenance;
+pub mod measure;
 mod stream;
 mod unbuilt;
 mod watch;
@@ -31,6 +32,7 @@ use detcd_core::Refusal;
 use detcd_driver::Node;
 use http::{Request, Response};
 use limit::Limited;
+use measure::Calls;
 use std::sync::Arc;
 use tonic::{Code, Status, body::Body, codegen::Service as _};
 
@@ -48,12 +50,22 @@ pub struct Api {
 pub struct Services {
     api: Arc<Api>,
     request_bytes_max: usize,
+    calls: Arc<Calls>,
 }
 
 impl Services {
-    pub fn new(node: Node<Tokio>, stopping: Stopping) -> Services {
+    /// With `extensive`, how long calls take is measured as well.
+    pub fn new(node: Node<Tokio>, stopping: Stopping, extensive: bool) -> Services {
         let request_bytes_max = node.config().max_request_bytes.saturating_add(OVERHEAD_BYTES);
-        Services { api: Arc::new(Api { node, stopping }), request_bytes_max }
+        Services {
+            api: Arc::new(Api { node, stopping }),
+            request_bytes_max,
+            calls: Arc::new(Calls::new(extensive)),
+        }
+    }
+
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     pub fn node(&self) -> &Node<Tokio> {
@@ -70,10 +82,16 @@ impl Services {
         B: hyper::body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let version = request.headers().get(admission::CLIENT_API_VERSION);
+        self.calls.asked(
+            request.uri().path(),
+            version.and_then(|version| std::str::from_utf8(version.as_bytes()).ok()),
+        );
         if let Err(refusal) = admission::admit(&self.api.node, request.headers()) {
             return status(refusal).into_http();
         }
-        let request = request.map(|body| Limited::new(body, self.request_bytes_max));
+        let call = self.calls.begin(request.uri().path());
+        let request = request.map(|body| Limited::new(body, self.request_bytes_max, call.clone()));
         let uri = request.uri().clone();
         let path = uri.path();
         let (service, method) =
@@ -85,7 +103,7 @@ impl Services {
                 explained(response, service, method)
             }};
         }
-        match service {
+        let response = match service {
             "etcdserverpb.KV" => serve!(KvServer),
             "etcdserverpb.Watch" => serve!(WatchServer),
             "etcdserverpb.Lease" => serve!(LeaseServer),
@@ -96,6 +114,10 @@ impl Services {
             "v3electionpb.Election" => serve!(ElectionServer),
             "grpc.health.v1.Health" => serve!(HealthServer),
             unknown => Status::unimplemented(format!("unknown service {unknown}")).into_http(),
+        };
+        match call {
+            Some(call) => call.watch(response),
+            None => response,
         }
     }
 }

@@ -3,9 +3,11 @@
 mod access;
 pub mod answer;
 mod gateway;
+mod metrics;
 mod pages;
 
 pub use access::Access;
+pub use metrics::Metrics;
 
 use crate::{grpc::Services, runtime, stop::Stopping, threads::Reactors};
 use answer::Answer;
@@ -37,6 +39,7 @@ pub struct Site(Arc<Parts>);
 struct Parts {
     services: Services,
     access: Access,
+    metrics: Arc<Metrics>,
     kind: Kind,
 }
 
@@ -50,8 +53,8 @@ pub enum Kind {
 }
 
 impl Site {
-    pub fn new(services: Services, access: Access, kind: Kind) -> Site {
-        Site(Arc::new(Parts { services, access, kind }))
+    pub fn new(services: Services, access: Access, metrics: Arc<Metrics>, kind: Kind) -> Site {
+        Site(Arc::new(Parts { services, access, metrics, kind }))
     }
 }
 
@@ -125,9 +128,9 @@ async fn carry(stream: TcpStream, site: Site, mut stopping: Stopping) {
 }
 
 async fn answer(site: &Site, caller: Option<IpAddr>, request: Request<Incoming>) -> Response<Body> {
-    let Parts { services, access, kind } = &*site.0;
+    let Parts { services, access, metrics, kind } = &*site.0;
     let Kind::Clients { gateway } = *kind else {
-        return pages::for_metrics(services.node(), &request).await.map(Body::new);
+        return pages::for_metrics(services.node(), metrics, &request).await.map(Body::new);
     };
     if request.version() == Version::HTTP_2 {
         return services.call(request).await;
@@ -141,7 +144,7 @@ async fn answer(site: &Site, caller: Option<IpAddr>, request: Request<Incoming>)
         // A browser that asks whether it may.
         _ if request.method() == Method::OPTIONS => answer::empty(StatusCode::OK).map(Body::new),
         Some(path) if gateway => gateway::answer(services, caller, &path, request).await,
-        _ => pages::for_clients(services.node(), &request).await.map(Body::new),
+        _ => pages::for_clients(services.node(), metrics, &request).await.map(Body::new),
     };
     access.tell(&asked, answer.headers_mut());
     answer

@@ -1,40 +1,46 @@
 //! `/health`, `/livez`, `/readyz` and `/version`, to the byte. Source: contract-semantics 20.
-use super::answer::{self, Answer, json, plain, text};
+use super::{
+    Metrics,
+    answer::{self, Answer, json, plain, text},
+};
 use crate::{Tokio, net::VersionJson};
 use detcd_driver::{Node, Probe};
 use http::{Method, Request, StatusCode, header};
 
 /// The pages of the client port.
-pub async fn for_clients<B>(node: &Node<Tokio>, request: &Request<B>) -> Answer {
+pub async fn for_clients<B>(node: &Node<Tokio>, metrics: &Metrics, request: &Request<B>) -> Answer {
     match request.uri().path() {
         "/version" if request.method() != Method::GET => answer::method_not_allowed("GET"),
         "/version" => version(node),
-        _ => for_metrics(node, request).await,
+        _ => for_metrics(node, metrics, request).await,
     }
 }
 
 /// Those that `--listen-metrics-urls` has as well.
-pub async fn for_metrics<B>(node: &Node<Tokio>, request: &Request<B>) -> Answer {
+pub async fn for_metrics<B>(node: &Node<Tokio>, metrics: &Metrics, request: &Request<B>) -> Answer {
     let query = request.uri().query().unwrap_or_default();
     let path = request.uri().path();
-    let (checks, name) = match path.strip_prefix('/').unwrap_or_default().split_once('/') {
+    let (page, checks, name) = match path.strip_prefix('/').unwrap_or_default().split_once('/') {
         None if path == "/health" && request.method() != Method::GET => {
             return answer::method_not_allowed("GET");
         }
         None if path == "/health" => return health(node, query).await,
-        None if path == "/livez" => (&LIVE[..], None),
-        None if path == "/readyz" => (&READY[..], None),
-        Some(("livez", name)) => (&LIVE[..], Some(name)),
-        Some(("readyz", name)) => (&READY[..], Some(name)),
+        None if path == "/metrics" => return metrics.page(request.method()),
+        None if path == "/livez" => ("livez", &LIVE[..], None),
+        None if path == "/readyz" => ("readyz", &READY[..], None),
+        Some(("livez", name)) => ("livez", &LIVE[..], Some(name)),
+        Some(("readyz", name)) => ("readyz", &READY[..], Some(name)),
         _ => return answer::not_found(),
     };
-    match name {
-        None => run_checks(node, checks, query).await,
+    let checks = match name {
+        None => checks,
         Some(name) => match checks.iter().position(|check| check.0 == name) {
-            Some(at) => run_checks(node, checks.get(at..=at).unwrap_or_default(), query).await,
-            None => answer::not_found(),
+            Some(at) => checks.get(at..=at).unwrap_or_default(),
+            None => return answer::not_found(),
         },
-    }
+    };
+    let count = |name: &str, is_ok| metrics.checked(page, name, is_ok);
+    run_checks(node, checks, query, count).await
 }
 
 fn version(node: &Node<Tokio>) -> Answer {
@@ -68,11 +74,13 @@ const READY: [Check; 4] = [
     ("non_learner", Probe::NonLearner),
 ];
 
-async fn run_checks(node: &Node<Tokio>, checks: &[Check], query: &str) -> Answer {
+async fn run_checks(node: &Node<Tokio>, checks: &[Check], query: &str, count: impl Fn(&str, bool)) -> Answer {
     let exclude: Vec<String> = values(query, "exclude").collect();
     let (mut lines, mut failed) = (String::new(), false);
     for (name, probe) in checks.iter().filter(|(name, _)| !exclude.iter().any(|skip| skip == name)) {
-        match node.probe(*probe).await {
+        let outcome = node.probe(*probe).await;
+        count(name, outcome.is_ok());
+        match outcome {
             Ok(()) => lines += &format!("[+]{name} ok\n"),
             Err(why) => {
                 failed = true;

@@ -98,10 +98,13 @@ async fn carry_out(
     if method.is_server_streaming() {
         return Ok(stream(method, replies).await);
     }
-    let message = match replies?.next().await {
+    let mut replies = replies?;
+    let message = match replies.next().await {
         Some(message) => message?,
         None => return Err(Status::internal("the call ended without an answer")),
     };
+    // The end of the call says whether the message counts.
+    replies.next().await.transpose()?;
     let json = json::from_wire(&method.output(), message).map_err(Status::internal)?;
     Ok(with_inner_type(typed(StatusCode::OK, Body::new(Full::from(json)))))
 }
@@ -126,7 +129,9 @@ async fn stream(method: &MethodDescriptor, replies: Result<Replies, Status>) -> 
         Err(status) => Err(status),
     };
     match first {
-        Ok((first, replies)) => typed(StatusCode::OK, Body::new(Lines::new(method.output(), first, replies))),
+        Ok((first, replies)) => {
+            with_inner_type(typed(StatusCode::OK, Body::new(Lines::new(method.output(), first, replies))))
+        }
         Err(status) => {
             let line = streams::error_line(&status);
             typed(http_status(status.code()), Body::new(Full::new(line)))
