@@ -33,7 +33,7 @@ explained=(
   'page /version' 'each server names its own version'
   'page /livez*' 'since 3.6'
   'page /readyz*' 'since 3.6'
-  'page /debug/vars' 'Go'"'"'s own variables are not there'
+  'page /debug/vars' 'Go'"'"'s memory and the state of etcd'"'"'s Raft library are not there'
   '*: overridden method' 'since 3.6 the gateway says 501 in JSON to another method, 3.5 says 405 in plain text'
   'lease/keepalive: an empty body' 'since 3.6 an answer without content has no content type'
   'watch {"progress_request":{}}' 'since 3.6 a stream without a watcher hears no progress'
@@ -155,6 +155,7 @@ play() {
   named 'kv/range: a trailing slash: no such path' kv/range/ '{}'
   named 'no such path below /v3' nothing '{}'
   ask 'v3beta: kv/range' -d "{\"key\":\"$a\"}" "$client/v3beta/kv/range"
+  ask 'kv/range: an escaped path' -d "{\"key\":\"$a\"}" "$client/v3/kv/r%61nge"
   ask 'v3alpha: kv/range' -d "{\"key\":\"$a\"}" "$client/v3alpha/kv/range"
   call kv/txn "{\"compare\":[{\"key\":\"$a\",\"target\":\"CREATE\",\"create_revision\":\"2\",\"result\":\"EQUAL\"}],\"success\":[{\"request_put\":{\"key\":\"$a\",\"value\":\"$one\"}},{\"requestRange\":{\"key\":\"$b\"}},{\"requestDeleteRange\":{\"key\":\"$c\",\"prev_kv\":true}}],\"failure\":[{\"request_range\":{\"key\":\"$a\"}}]}"
   call kv/txn "{\"compare\":[{\"key\":\"$a\",\"target\":3,\"value\":\"$two\",\"result\":3}],\"success\":[{\"request_txn\":{\"compare\":[{\"key\":\"$a\",\"target\":\"VERSION\",\"version\":0,\"result\":\"GREATER\"}],\"success\":[{\"request_range\":{\"key\":\"$a\"}}]}}]}"

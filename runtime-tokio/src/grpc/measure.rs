@@ -45,7 +45,7 @@ const CALL: [&str; 3] = ["grpc_method", "grpc_service", "grpc_type"];
 /// Everything that is counted about calls.
 pub struct Calls {
     families: Families,
-    methods: BTreeMap<String, Method>,
+    methods: BTreeMap<String, Arc<Method>>,
 }
 
 struct Families {
@@ -91,7 +91,7 @@ impl Calls {
             if !LATE.contains(&service.package_name()) {
                 method.counters(&families);
             }
-            methods.insert(format!("/{}/{}", service.full_name(), described.name()), method);
+            methods.insert(format!("/{}/{}", service.full_name(), described.name()), Arc::new(method));
         }
         Calls { families, methods }
     }
@@ -129,14 +129,10 @@ impl Calls {
 
     /// A call is begun. None for a method that there is not.
     pub fn begin(self: &Arc<Self>, path: &str) -> Option<Call> {
-        let (path, method) = self.methods.get_key_value(path)?;
+        let method = self.methods.get(path)?.clone();
         method.counters(&self.families).started.inc();
-        Some(Call(Arc::new(Begun {
-            calls: self.clone(),
-            path: path.clone(),
-            at: Instant::now(),
-            ended: OnceLock::new(),
-        })))
+        let begun = Begun { calls: self.clone(), method, at: Instant::now(), ended: OnceLock::new() };
+        Some(Call(Arc::new(begun)))
     }
 }
 
@@ -216,7 +212,7 @@ pub struct Call(Arc<Begun>);
 
 struct Begun {
     calls: Arc<Calls>,
-    path: String,
+    method: Arc<Method>,
     at: Instant,
     ended: OnceLock<()>,
 }
@@ -226,7 +222,7 @@ impl Begun {
         if self.ended.set(()).is_err() {
             return;
         }
-        let Some(counters) = self.counters() else { return };
+        let counters = self.counters();
         if let Some(handled) = usize::try_from(code as i32).ok().and_then(|code| counters.handled.get(code)) {
             handled.inc();
         }
@@ -235,8 +231,8 @@ impl Begun {
         }
     }
 
-    fn counters(&self) -> Option<&Counters> {
-        self.calls.methods.get(&self.path).map(|method| method.counters(&self.calls.families))
+    fn counters(&self) -> &Counters {
+        self.method.counters(&self.calls.families)
     }
 }
 
@@ -250,16 +246,12 @@ impl Drop for Begun {
 impl Call {
     pub fn received(&self, messages: u64, bytes: u64) {
         self.0.calls.families.received_bytes.inc_by(bytes);
-        if let Some(counters) = self.0.counters() {
-            counters.received.inc_by(messages);
-        }
+        self.0.counters().received.inc_by(messages);
     }
 
     fn sent(&self, messages: u64, bytes: u64) {
         self.0.calls.families.sent_bytes.inc_by(bytes);
-        if let Some(counters) = self.0.counters() {
-            counters.sent.inc_by(messages);
-        }
+        self.0.counters().sent.inc_by(messages);
     }
 
     /// The response, watched until its end.

@@ -2,16 +2,19 @@
 use super::{
     Metrics,
     answer::{self, Answer, json, plain, text},
+    metrics::open_files_max,
 };
 use crate::{Tokio, net::VersionJson};
 use detcd_driver::{Node, Probe};
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use std::env;
 
 /// The pages of the client port.
 pub async fn for_clients<B>(node: &Node<Tokio>, metrics: &Metrics, request: &Request<B>) -> Answer {
     match request.uri().path() {
         "/version" if request.method() != Method::GET => answer::method_not_allowed("GET"),
         "/version" => version(node),
+        "/debug/vars" => variables(),
         _ => for_metrics(node, metrics, request).await,
     }
 }
@@ -25,7 +28,7 @@ pub async fn for_metrics<B>(node: &Node<Tokio>, metrics: &Metrics, request: &Req
             return answer::method_not_allowed("GET");
         }
         None if path == "/health" => return health(node, query).await,
-        None if path == "/metrics" => return metrics.page(request.method()),
+        None if path == "/metrics" => return metrics.page(),
         None if path == "/livez" => ("livez", &LIVE[..], None),
         None if path == "/readyz" => ("readyz", &READY[..], None),
         Some(("livez", name)) => ("livez", &LIVE[..], Some(name)),
@@ -46,6 +49,18 @@ pub async fn for_metrics<B>(node: &Node<Tokio>, metrics: &Metrics, request: &Req
 fn version(node: &Node<Tokio>) -> Answer {
     let said = node.versions();
     json(answer::to_json(&VersionJson { server: said.server, cluster: said.cluster, storage: said.storage }))
+}
+
+/// The command line and the limit of descriptors, in the form of Go's expvar; what else etcd has there is Go's own or
+/// its Raft library's.
+fn variables() -> Answer {
+    let words: Vec<String> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut lines = vec![format!("\"cmdline\": {}", answer::to_json(&words))];
+    lines.extend(open_files_max().map(|max| format!("\"file_descriptor_limit\": {max}")));
+    let mut answer = json(format!("{{\n{}\n}}\n", lines.join(",\n")));
+    let kind = HeaderValue::from_static("application/json; charset=utf-8");
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+    answer
 }
 
 async fn health(node: &Node<Tokio>, query: &str) -> Answer {

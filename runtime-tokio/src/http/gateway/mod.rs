@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 
 /// Everything below belongs to the gateway.
-pub const ROOT: &str = "/v3/";
+const ROOT: &str = "/v3/";
 const OLD_ROOT: &str = "/v3beta/";
 
 /// JSON may be so much longer than the message it stands for: every byte of a name or a value as an escape, in base64.
@@ -33,11 +33,32 @@ const INNER_TYPE: (HeaderName, HeaderValue) =
     (HeaderName::from_static("grpc-metadata-content-type"), HeaderValue::from_static("application/grpc"));
 
 /// The path of a call, if the gateway is asked for one.
-pub fn path(uri_path: &str) -> Option<Cow<'_, str>> {
-    if uri_path.starts_with(ROOT) {
-        return Some(Cow::Borrowed(uri_path));
+pub fn path(uri_path: &str) -> Option<String> {
+    let path = unescaped(uri_path);
+    match path.strip_prefix(OLD_ROOT) {
+        Some(rest) => Some(format!("{ROOT}{rest}")),
+        None => path.starts_with(ROOT).then(|| path.into_owned()),
     }
-    uri_path.strip_prefix(OLD_ROOT).map(|rest| Cow::Owned(format!("{ROOT}{rest}")))
+}
+
+/// The path with every `%` and its two digits as the byte they stand for; as it is if that makes no text.
+fn unescaped(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path);
+    }
+    let mut bytes = Vec::new();
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits =
+            [rest.next(), rest.next()].map(|digit| char::from(digit.unwrap_or_default()).to_digit(16));
+        let [Some(high), Some(low)] = digits else { return Cow::Borrowed(path) };
+        bytes.push((high * 16 + low) as u8);
+    }
+    String::from_utf8(bytes).map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
 /// Answers a request for a path that [`path`] has found.
@@ -191,5 +212,24 @@ fn http_status(code: Code) -> StatusCode {
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn old_and_escaped_paths_lead_to_the_same_calls() {
+        for (asked, path) in [
+            ("/v3/kv/range", Some("/v3/kv/range")),
+            ("/v3beta/kv/range", Some("/v3/kv/range")),
+            ("/v3/kv/r%61n%67e", Some("/v3/kv/range")),
+            ("/v3/kv/%", Some("/v3/kv/%")),
+            ("/v3/%ff", Some("/v3/%ff")),
+            ("/v3/%4", Some("/v3/%4")),
+            ("/v3alpha/kv/range", None),
+            ("/v3", None),
+        ] {
+            assert_eq!(super::path(asked).as_deref(), path, "{asked}");
+        }
     }
 }

@@ -9,7 +9,8 @@ use super::answer::{self, Answer};
 use crate::{Tokio, grpc::Services, net::Net};
 use detcd_driver::{Level, Node};
 use family::Families;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
+pub use process::open_files_max;
 use prometheus::{Encoder as _, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// As etcd names the format.
@@ -65,10 +66,7 @@ impl Metrics {
         self.checked.with_label_values(&[name, page]).set(i64::from(is_ok));
     }
 
-    pub fn page(&self, method: &Method) -> Answer {
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return answer::method_not_allowed("GET, HEAD");
-        }
+    pub fn page(&self) -> Answer {
         self.scraping.inc();
         let text = self.text();
         self.scraping.dec();

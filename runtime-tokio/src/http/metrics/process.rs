@@ -34,24 +34,31 @@ pub fn add(families: &mut Families, started: f64) {
         families.gauge("process_open_fds", "Open file descriptors.", open as f64);
         families.gauge("os_fd_used", "File descriptors in use.", open as f64);
     }
+    if let Some(files) = open_files_max() {
+        families.gauge("process_max_fds", "File descriptors that may be open.", files as f64);
+        families.gauge("os_fd_limit", "File descriptors that may be open.", files as f64);
+    }
     if let Ok(limits) = me.limits() {
-        let value = |limit| match limit {
-            LimitValue::Unlimited => u64::MAX as f64,
-            LimitValue::Value(value) => value as f64,
-        };
-        let files = value(limits.max_open_files.soft_limit);
-        families.gauge("process_max_fds", "File descriptors that may be open.", files);
-        families.gauge("os_fd_limit", "File descriptors that may be open.", files);
-        let space = value(limits.max_address_space.soft_limit);
-        families.gauge(
-            "process_virtual_memory_max_bytes",
-            "Address space that may be in use, in bytes.",
-            space,
-        );
+        let help = "Address space that may be in use, in bytes.";
+        let space = number(limits.max_address_space.soft_limit);
+        families.gauge("process_virtual_memory_max_bytes", help, space as f64);
     }
     if let Ok((received, sent)) = network_bytes() {
         families.counter("process_network_receive_bytes_total", "Bytes received by this host.", received);
         families.counter("process_network_transmit_bytes_total", "Bytes sent by this host.", sent);
+    }
+}
+
+/// How many file descriptors may be open.
+pub fn open_files_max() -> Option<u64> {
+    let limits = Process::myself().and_then(|me| me.limits()).ok()?;
+    Some(number(limits.max_open_files.soft_limit))
+}
+
+fn number(limit: LimitValue) -> u64 {
+    match limit {
+        LimitValue::Unlimited => u64::MAX,
+        LimitValue::Value(value) => value,
     }
 }
 
