@@ -6,7 +6,8 @@ use detcd_runtime_tokio::{
     Tokio,
     disk::DataDir,
     grpc::Services,
-    http, net,
+    http::{self, Metrics, Site},
+    net,
     net::Net,
     stop::{self, Stop},
     threads::Reactors,
@@ -40,6 +41,7 @@ pub struct Member {
 pub struct Listeners {
     pub peer: Vec<TcpListener>,
     pub client: Vec<TcpListener>,
+    pub metrics: Vec<TcpListener>,
 }
 
 impl Listeners {
@@ -61,7 +63,8 @@ impl Listeners {
         let peer = bind(&settings.listen_peer_urls)?;
         tracing::info!("listen-client-urls" = ?settings.listen_client_urls, "configuring client listeners");
         let client = bind(&settings.listen_client_urls)?;
-        Ok(Listeners { peer, client })
+        let metrics = bind(&settings.listen_metrics_urls)?;
+        Ok(Listeners { peer, client, metrics })
     }
 }
 
@@ -127,13 +130,18 @@ pub async fn start(
         tracing::info!(address = %address(&listener), "serving peer traffic");
         reactors.first().spawn(net::serve(listener, net.clone(), node.clone(), stopping.clone()));
     }
-    let services = Services::new(node.clone(), stopping.clone());
+    let services = Services::new(node.clone(), stopping.clone(), settings.extensive_metrics);
+    let kind = http::Kind::Clients { gateway: settings.enable_grpc_gateway };
+    let metrics = Metrics::new(&services, net.clone()).map_err(|error| error.to_string())?;
+    let metrics = Arc::new(metrics);
+    let site = Site::new(services.clone(), settings.access.clone(), metrics.clone(), kind);
+    let metrics_site = Site::new(services, settings.access.clone(), metrics, http::Kind::Metrics);
     let (mut clients, mut client_addresses) = (Vec::new(), Vec::new());
     for listener in &listeners.client {
         let listener = asynchronous(listener, &reactors)?;
         let address = address(&listener);
         client_addresses.push(address);
-        let (node, services) = (node.clone(), services.clone());
+        let (node, site) = (node.clone(), site.clone());
         let (carriers, mut stopping) = (reactors.clone(), stopping.clone());
         let limits = settings.transport;
         clients.push(reactors.first().spawn(async move {
@@ -147,8 +155,15 @@ pub async fn start(
                 address = %address,
                 "serving client traffic insecurely; this is strongly discouraged!"
             );
-            http::serve(listener, services, carriers, stopping, limits).await;
+            http::serve(listener, site, carriers, stopping, limits).await;
         }));
+    }
+    for listener in &listeners.metrics {
+        let listener = asynchronous(listener, &reactors)?;
+        tracing::info!(address = %address(&listener), "serving metrics");
+        let (site, carriers) = (metrics_site.clone(), reactors.clone());
+        let pages = http::serve(listener, site, carriers, stopping.clone(), settings.transport);
+        clients.push(reactors.first().spawn(pages));
     }
     Ok(Member { node, client_addresses, net, stop, reactors, clients })
 }

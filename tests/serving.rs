@@ -66,8 +66,9 @@ struct Place {
 
 fn places(count: usize, folder: &Path) -> Vec<Place> {
     let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let listeners: Vec<Listeners> =
-        (0..count).map(|_| Listeners { peer: vec![bind()], client: vec![bind()] }).collect();
+    let listeners: Vec<Listeners> = (0..count)
+        .map(|_| Listeners { peer: vec![bind()], client: vec![bind()], metrics: vec![bind()] })
+        .collect();
     let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
     let cluster: Vec<String> = listeners
         .iter()
@@ -131,7 +132,11 @@ async fn soon<T>(work: impl Future<Output = T>) -> T {
 
 /// One request over HTTP/1: the status line and headers, and the body.
 async fn page(place: &Place, method: &str, path: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(place.listeners.client[0].local_addr().unwrap()).await.unwrap();
+    page_of(&place.listeners.client[0], method, path).await
+}
+
+async fn page_of(listener: &TcpListener, method: &str, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
@@ -311,6 +316,21 @@ async fn the_client_port_speaks_http_1_as_well() {
         assert_eq!(said, body, "{method} {path}");
         assert!(head.contains("Access-Control-Allow-Origin: *"), "{head}");
     }
+    let metrics = &place.listeners.metrics[0];
+    for (path, status) in [
+        ("/metrics", "200 OK"),
+        ("/health", "200 OK"),
+        ("/readyz", "200 OK"),
+        ("/version", "404 Not Found"),
+        ("/v3/kv/range", "404 Not Found"),
+    ] {
+        let (head, _) = soon(page_of(metrics, "GET", path)).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{path}: {head}");
+        assert!(!head.contains("Access-Control"), "{head}");
+    }
+    let (_, said) = soon(page_of(metrics, "GET", "/metrics")).await;
+    let checked = "etcd_server_healthchecks_total{name=\"non_learner\",status=\"success\",type=\"readyz\"} 3";
+    assert!(said.contains(checked), "{said}");
     let (head, _) = soon(page(place, "PUT", "/health")).await;
     assert!(head.contains("Allow: GET"), "{head}");
     soon(async {

@@ -1,5 +1,5 @@
 //! Committed state as everybody outside the replica sees it: immutable, shared, cheap to clone.
-use crate::{Member, MemberId, lease, store};
+use crate::{Member, MemberId, lease, state::Tally, store};
 use alloc::{string::String, sync::Arc, vec::Vec};
 use detcd_proto::etcdserverpb::AlarmMember;
 
@@ -37,4 +37,6 @@ pub struct Edition {
     /// In order of revision, then sub-revision.
     pub changes: Vec<store::Change>,
     pub standing: Standing,
+    /// What this member has carried out since it started.
+    pub tally: Tally,
 }

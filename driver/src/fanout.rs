@@ -2,11 +2,12 @@
 use crate::{
     Runtime,
     mailbox::{Mailbox, Refused},
+    meters::Meters,
     outbox::Outbox,
 };
 use detcd_core::{
     Edition, Moment, Refusal, Rng,
-    watch::{Hub, HubConfig, HubInput, Sink, StreamEnd, StreamId},
+    watch::{Census, Hub, HubConfig, HubInput, Sink, StreamEnd, StreamId},
 };
 use detcd_proto::etcdserverpb::{WatchRequest, WatchResponse};
 use std::{
@@ -40,6 +41,7 @@ pub struct Fanout {
     streams: Arc<AtomicU64>,
     /// Most event replies that wait for one client.
     replies_max: usize,
+    meters: Arc<Meters>,
 }
 
 impl Fanout {
@@ -50,15 +52,16 @@ impl Fanout {
         hubs: usize,
         config: HubConfig,
         replies_max: usize,
+        meters: &Arc<Meters>,
         rng: &mut Rng,
     ) -> (Fanout, Vec<HubTurns<R>>) {
         let make = || {
             let hub = Hub::new(first.view.clone(), config, Rng::from_seed(rng.u64()), rt.now());
-            HubTurns::new(rt.clone(), hub, Mailbox::bounded(POST_MAX))
+            HubTurns::new(rt.clone(), hub, Mailbox::bounded(POST_MAX), meters.clone())
         };
         let turns: Vec<HubTurns<R>> = std::iter::repeat_with(make).take(hubs.max(1)).collect();
         let hubs = turns.iter().map(|hub| hub.post.clone()).collect();
-        (Fanout { hubs, streams: Arc::default(), replies_max }, turns)
+        (Fanout { hubs, streams: Arc::default(), replies_max, meters: meters.clone() }, turns)
     }
 
     pub fn publish(&self, edition: &Arc<Edition>) {
@@ -82,7 +85,7 @@ impl Fanout {
     pub(crate) fn open(&self, require_leader: bool) -> Result<Line, Refusal> {
         let stream = StreamId(self.streams.fetch_add(1, Ordering::Relaxed));
         let hub = self.hubs[stream.0 as usize % self.hubs.len()].clone();
-        let outbox = Outbox::new(self.replies_max);
+        let outbox = Outbox::new(self.replies_max, self.meters.clone());
         hub.push(Post::Open { stream, require_leader, outbox: outbox.clone() }).map_err(refusal)?;
         Ok(Line { hub, stream, outbox })
     }
@@ -147,11 +150,14 @@ pub struct HubTurns<R: Runtime> {
     batch: Vec<Post>,
     inputs: Vec<HubInput>,
     closed: Vec<StreamId>,
+    meters: Arc<Meters>,
+    /// As it was told last.
+    census: Census,
     wake: Option<Moment>,
 }
 
 impl<R: Runtime> HubTurns<R> {
-    fn new(rt: R, hub: Hub, post: Mailbox<Post>) -> HubTurns<R> {
+    fn new(rt: R, hub: Hub, post: Mailbox<Post>, meters: Arc<Meters>) -> HubTurns<R> {
         HubTurns {
             rt,
             hub,
@@ -160,11 +166,15 @@ impl<R: Runtime> HubTurns<R> {
             batch: Vec::new(),
             inputs: Vec::new(),
             closed: Vec::new(),
+            meters,
+            census: Census::default(),
             wake: None,
         }
     }
 
     fn take(&mut self) {
+        let only_editions = self.batch.iter().all(|item| matches!(item, Post::Hub(HubInput::Edition(_))))
+            && self.census.slow == 0;
         for item in self.batch.drain(..) {
             self.inputs.push(match item {
                 Post::Open { stream, require_leader, outbox } => {
@@ -182,6 +192,22 @@ impl<R: Runtime> HubTurns<R> {
         self.wake = self.hub.turn(self.rt.now(), self.inputs.drain(..), &mut self.outboxes);
         for stream in self.closed.drain(..) {
             self.outboxes.0.remove(&stream);
+        }
+        if !only_editions || self.hub.is_lagging() {
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
+        let census = self.hub.census();
+        let told = std::mem::replace(&mut self.census, census);
+        for (meter, before, now) in [
+            (&self.meters.watch_streams, told.streams, census.streams),
+            (&self.meters.watchers, told.watchers, census.watchers),
+            (&self.meters.watchers_slow, told.slow, census.slow),
+        ] {
+            meter.add(now as u64);
+            meter.sub(before as u64);
         }
     }
 

@@ -14,6 +14,7 @@ mod front;
 mod gate;
 mod log_writer;
 mod mailbox;
+pub mod meters;
 mod node;
 mod outbox;
 mod peers;

@@ -1,7 +1,8 @@
 //! Takes ready-made records to the disk and says when they are safe.
-use crate::{Disk, Fault, File, Runtime, mailbox::Mailbox, shutdown::Latch};
+use crate::{Disk, Fault, File, Runtime, mailbox::Mailbox, meters::Meters, shutdown::Latch};
 use bytes::Bytes;
 use detcd_core::{Input, Plant, Plants, wal::SegmentName};
+use std::sync::Arc;
 
 /// Where the log lies, relative to the data directory. Source: contract-semantics 17.1.
 pub const FOLDER: &str = "member/wal";
@@ -28,13 +29,14 @@ pub async fn run<R: Runtime>(
     work: Mailbox<Write>,
     inbox: Mailbox<Input>,
     ended: Latch,
+    meters: Arc<Meters>,
     plants: Plants,
 ) {
     let mut batch = Vec::new();
     while work.recv_batch(&mut batch, 1).await {
         for write in batch.drain(..) {
             let upto = write.upto;
-            match carry_out(&rt, &mut open, write, plants).await {
+            match carry_out(&rt, &mut open, write, &meters, plants).await {
                 Ok(()) => inbox.push_completion(Input::Persisted { upto }),
                 // A failed write or sync says nothing about what is on the disk: stop, and recover by reading.
                 Err(error) => return rt.halt(Fault(format!("writing the log up to {upto}: {error}"))).await,
@@ -48,15 +50,22 @@ async fn carry_out<R: Runtime>(
     rt: &R,
     open: &mut Option<Open<<R::Disk as Disk>::File>>,
     write: Write,
+    meters: &Meters,
     plants: Plants,
 ) -> std::io::Result<()> {
+    meters.wal_bytes.add(write.bytes.len() as u64);
     match open {
         Some(current) if current.segment == write.segment => {
+            let begun = rt.now();
             current.file.append(write.bytes).await?;
+            let written = rt.now();
+            meters.wal_write.observe(written - begun);
             match current.file.sync().await {
-                Err(_) if plants.has(Plant::FsyncErrorRetry) => current.file.sync().await,
-                synced => synced,
+                Err(_) if plants.has(Plant::FsyncErrorRetry) => current.file.sync().await?,
+                synced => synced?,
             }
+            meters.wal_fsync.observe(rt.now() - written);
+            Ok(())
         }
         _ => {
             *open = Some(begin(rt, write, plants).await?);

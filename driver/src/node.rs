@@ -6,6 +6,7 @@ use crate::{
     gate::Gate,
     log_writer,
     mailbox::Mailbox,
+    meters::Meters,
     peers,
     perform::Hands,
     recovery,
@@ -15,7 +16,8 @@ use crate::{
     versions,
 };
 use detcd_core::{
-    Config, Edition, Effects, Input, MemberId, Order, Outcome, Refusal, Replica, Reply, Rng, watch::HubConfig,
+    Config, Edition, Effects, Input, MemberId, Order, Outcome, Refusal, Replica, Reply, Rng, state::tally,
+    watch::HubConfig,
 };
 use detcd_proto::etcdserverpb as pb;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ pub(crate) struct Inner<R: Runtime> {
     pub gate: Gate,
     pub board: Board,
     pub fanout: Fanout,
+    pub meters: Arc<Meters>,
     inbox: Mailbox<Input>,
     pub stopping: Latch,
     stopped: Latch,
@@ -105,8 +108,9 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
         plants: config.plants,
     };
     let replies_max = config.watch_replies_max;
+    let meters = Arc::new(Meters::default());
     let rng = &mut Rng::from_seed(rt.entropy());
-    let (fanout, hubs) = Fanout::new(rt, &first, HUBS, hub_config, replies_max, rng);
+    let (fanout, hubs) = Fanout::new(rt, &first, HUBS, hub_config, replies_max, &meters, rng);
     let inbox = Mailbox::bounded(INBOX_MAX);
     let node = Node(Arc::new(Inner {
         rt: rt.clone(),
@@ -114,6 +118,7 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
         gate: Gate::new(inbox.clone()),
         board: Board::new(first),
         fanout,
+        meters: meters.clone(),
         inbox: inbox.clone(),
         stopping: Latch::default(),
         stopped: Latch::default(),
@@ -125,12 +130,14 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
         board: node.0.board.clone(),
         fanout: node.0.fanout.clone(),
         gate: node.0.gate.clone(),
+        meters: meters.clone(),
+        heartbeat_interval: node.0.config.heartbeat_interval,
         versions: Mailbox::bounded(1),
         led: 0,
     };
     let ended = node.0.stopped.clone();
     let plants = node.0.config.plants;
-    let writing = log_writer::run(rt.clone(), open, hands.log.clone(), inbox.clone(), ended, plants);
+    let writing = log_writer::run(rt.clone(), open, hands.log.clone(), inbox.clone(), ended, meters, plants);
     rt.spawn_pinned("log-writer", writing);
     rt.spawn("versions", versions::run(node.clone(), hands.versions.clone()));
     Ok((node, Turns::new(replica, effects, inbox, hands), hubs))
@@ -144,6 +151,11 @@ impl<R: Runtime> Node<R> {
     /// The newest committed state this member knows, and where it stands.
     pub fn latest(&self) -> Arc<Edition> {
         self.0.board.latest()
+    }
+
+    /// What this member counts and times.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     /// How full the queues of this member are. Costs a few locks; nothing is counted for it.
@@ -179,13 +191,20 @@ impl<R: Runtime> Node<R> {
 
     /// Proposes; the answer comes when this member has applied it.
     pub(crate) async fn propose(&self, request: pb::InternalRaftRequest) -> Outcome {
+        let (meters, rt, operation) = (&self.0.meters, &self.0.rt, tally::operation(&request));
         let request = Box::new(request);
-        self.0.gate.ask(|ticket| Input::Propose { ticket, request }).await
+        let begun = rt.now();
+        let pending = meters.proposal();
+        let outcome = self.0.gate.ask(|ticket| Input::Propose { ticket, request }).await;
+        drop(pending);
+        meters.answered(operation, outcome.as_ref().map(|_| ()), rt.now() - begun);
+        outcome
     }
 
     /// Waits until the board shows a state that is at least as new as everything acknowledged before the call.
     pub(crate) async fn read_point(&self) -> Result<(), Refusal> {
-        match self.0.gate.ask(|ticket| Input::ReadPoint { ticket }).await? {
+        let outcome = self.0.gate.ask(|ticket| Input::ReadPoint { ticket }).await;
+        match outcome.inspect_err(|refusal| self.0.meters.read_failed(refusal))? {
             Reply::ReadPoint => Ok(()),
             other => unreachable!("a read point was answered with {other:?}"),
         }

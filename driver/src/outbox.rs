@@ -2,6 +2,7 @@
 //!
 //! Event replies are offered and may be refused; then the hub serves the stream from a View once there is room again.
 //! Replies to requests are always taken: the client is made to wait before it sends more than there is room for.
+use crate::meters::Meters;
 use detcd_core::{Refusal, watch::StreamEnd};
 use detcd_proto::etcdserverpb::WatchResponse;
 use std::{
@@ -17,8 +18,8 @@ const CONTROL_MAX: usize = 16;
 #[derive(Clone)]
 pub struct Outbox(Arc<Mutex<Inner>>);
 
-#[derive(Default)]
 struct Inner {
+    meters: Arc<Meters>,
     queue: VecDeque<Reply>,
     /// Event replies held for a client that does not read.
     events_max: usize,
@@ -50,8 +51,17 @@ pub enum Next {
 }
 
 impl Outbox {
-    pub fn new(events_max: usize) -> Outbox {
-        Outbox(Arc::new(Mutex::new(Inner { events_max, ..Inner::default() })))
+    pub fn new(events_max: usize, meters: Arc<Meters>) -> Outbox {
+        Outbox(Arc::new(Mutex::new(Inner {
+            meters,
+            queue: VecDeque::new(),
+            events_max,
+            control: 0,
+            refused: false,
+            end: None,
+            reader: None,
+            writer: None,
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -70,6 +80,7 @@ impl Outbox {
             inner.refused = true;
             return false;
         }
+        inner.meters.events_pending.add(response.events.len() as u64);
         inner.queue.push_back(Reply { response: response.clone(), fragment, control: false });
         wake(inner);
         true
@@ -117,6 +128,9 @@ impl Outbox {
                 inner.reader = Some(cx.waker().clone());
                 return Poll::Pending;
             };
+            let events = reply.response.events.len() as u64;
+            inner.meters.events_pending.sub(events);
+            inner.meters.events.add(events);
             inner.control -= usize::from(reply.control);
             let room = inner.refused && inner.queue.len() <= inner.events_max / 2;
             inner.refused &= !room;
@@ -128,6 +142,13 @@ impl Outbox {
             Poll::Ready(Next::Reply { reply, room })
         })
         .await
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let events: usize = self.queue.iter().map(|reply| reply.response.events.len()).sum();
+        self.meters.events_pending.sub(events as u64);
     }
 }
 

@@ -1,8 +1,10 @@
 //! Starts effects; never waits. Whatever must be known later comes back as an input.
 use crate::{
-    Net, Runtime, board::Board, fanout::Fanout, gate::Gate, log_writer::Write, mailbox::Mailbox, telemetry,
+    Net, Runtime, board::Board, fanout::Fanout, gate::Gate, log_writer::Write, mailbox::Mailbox,
+    meters::Meters, telemetry,
 };
-use detcd_core::{Effect, MemberId};
+use detcd_core::{Effect, MemberId, Moment, Span};
+use std::sync::Arc;
 
 /// What the loop holds in its hands.
 pub struct Hands<R: Runtime> {
@@ -12,6 +14,8 @@ pub struct Hands<R: Runtime> {
     pub board: Board,
     pub fanout: Fanout,
     pub gate: Gate,
+    pub meters: Arc<Meters>,
+    pub heartbeat_interval: Span,
     /// Nudged when this member has become the leader.
     pub versions: Mailbox<()>,
     /// The term this member was last seen to lead.
@@ -37,7 +41,16 @@ impl<R: Runtime> Hands<R> {
             }
             Effect::Reply { ticket, outcome } => self.gate.resolve(ticket, outcome),
             Effect::Peers(peers) => self.rt.net().set_peers(&peers),
-            Effect::Note(note) => telemetry::tell(&self.rt, &note),
+            Effect::Note(note) => telemetry::tell(&self.rt, &self.meters, &note),
+        }
+    }
+
+    /// A turn begins that was due at `wake`: a leader that is late with it is late with its heartbeats.
+    pub fn notice_delay(&self, wake: Option<Moment>, now: Moment) {
+        if wake.is_some_and(|wake| now - wake > self.heartbeat_interval.times(2))
+            && self.board.latest().standing.leader == Some(self.me)
+        {
+            self.meters.late_heartbeats.add(1);
         }
     }
 

@@ -1,8 +1,11 @@
 //! Tells the operator what the core found worth telling.
-use crate::{Level, Runtime};
+use crate::{Level, Runtime, meters::Meters};
 use detcd_core::Note;
 
-pub fn tell<R: Runtime>(rt: &R, note: &Note) {
+pub fn tell<R: Runtime>(rt: &R, meters: &Meters, note: &Note) {
+    if let Note::LeaderChanged { leader: Some(_), .. } = note {
+        meters.leader_changes.add(1);
+    }
     rt.log(level(note), format_args!("{note}"));
 }
 

@@ -24,7 +24,13 @@ impl<R: Runtime> Turns<R> {
     }
 
     fn take(&mut self) {
-        self.wake = self.replica.turn(self.hands.rt.now(), self.batch.drain(..), &mut self.effects);
+        let (begun, before) = (self.hands.rt.now(), *self.replica.tally());
+        self.hands.notice_delay(self.wake.filter(|wake| *wake > Moment(0)), begun);
+        self.wake = self.replica.turn(begun, self.batch.drain(..), &mut self.effects);
+        let after = self.replica.tally();
+        if after.applied != before.applied {
+            self.hands.meters.applied(&before, after, self.hands.rt.now() - begun);
+        }
         for effect in self.effects.drain() {
             self.hands.perform(effect);
         }

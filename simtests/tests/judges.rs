@@ -206,6 +206,7 @@ fn edition(store: &Store, leases: Table, applied: u64) -> Edition {
         },
         changes: Vec::new(),
         standing: Standing { applied, ..Standing::default() },
+        tally: Default::default(),
     }
 }
 

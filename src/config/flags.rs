@@ -1,7 +1,11 @@
 //! The command line and the environment, by the rules of Go's flag package, which etcd's users know: one or two
 //! dashes, `--name=value` or `--name value`, switches only with `=`. Source: contract-cli 1 and 3.
 use crate::ctl::go::{parse_duration, parse_uint, quote};
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 /// One flag, as the table in `config` lists them.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +28,10 @@ pub enum Kind {
     Duration,
     /// URLs with commas between.
     Urls,
+    /// As `Urls`, or nothing, or `*`.
+    MaybeUrls,
+    /// Words with commas between.
+    Words,
     OneOf(&'static [&'static str]),
 }
 
@@ -168,6 +176,13 @@ impl Values {
         self.text(name).parse().expect("a number's value was checked when it was read")
     }
 
+    /// Of `MaybeUrls` and `Words`: sorted and without repetition.
+    pub fn words(&self, name: &str) -> Vec<String> {
+        let words = self.text(name).split(',').map(str::trim).filter(|word| !word.is_empty());
+        let words: BTreeSet<String> = words.map(str::to_string).collect();
+        words.into_iter().collect()
+    }
+
     /// Sorted and without repetition, as etcd keeps them.
     pub fn urls(&self, name: &str) -> Vec<String> {
         super::urls::parse(self.text(name)).expect("URLs were checked when they were read")
@@ -194,13 +209,14 @@ fn check(flag: &Flag, value: &str) -> Result<(), String> {
         _ => "parse error".to_string(),
     };
     match flag.kind {
-        Kind::Text => Ok(()),
+        Kind::Text | Kind::Words => Ok(()),
+        Kind::MaybeUrls if matches!(value, "" | "*") => Ok(()),
         Kind::Switch => boolean(value).map(|_| ()).ok_or_else(|| "parse error".to_string()),
         Kind::Unsigned => value.parse::<u64>().map(|_| ()).map_err(number),
         Kind::Small => small(value).map(|_| ()),
         Kind::Duration => parse_duration(value).map(|_| ()).map_err(|_| "parse error".to_string()),
         Kind::Signed => value.parse::<i64>().map(|_| ()).map_err(number),
-        Kind::Urls => super::urls::parse(value).map(|_| ()),
+        Kind::Urls | Kind::MaybeUrls => super::urls::parse(value).map(|_| ()),
         Kind::OneOf(choices) => match choices.contains(&value) {
             true => Ok(()),
             false => Err("invalid value".to_string()),

@@ -7,7 +7,7 @@ pub use flags::{Environment, EnvironmentTrouble, Misuse, Values};
 pub use urls::addresses;
 
 use detcd_core::{ClusterId, Config, Member, MemberId, Span, version};
-use detcd_runtime_tokio::http::Limits;
+use detcd_runtime_tokio::http::{Access, Limits};
 use flags::{Flag, Kind};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -41,6 +41,11 @@ pub const FLAGS: &[Flag] = flags! {
     "initial-cluster-state" OneOf(&["new", "existing"]) "new" "initial cluster state (\"new\" or \"existing\")";
     "initial-cluster-token" Text "etcd-cluster" "initial cluster token";
     "advertise-client-urls" Urls "http://localhost:2379" "client URLs to tell the rest of the cluster";
+    "cors" MaybeUrls "*" "origins that may ask from a browser, with commas between; * means all";
+    "host-whitelist" Words "*" "host names that HTTP requests may ask by, with commas between; * means all";
+    "enable-grpc-gateway" Switch "true" "serve the client API as JSON over HTTP as well";
+    "listen-metrics-urls" MaybeUrls "" "URLs to serve /metrics and the pages about health on besides the client URLs";
+    "metrics" OneOf(&["basic", "extensive"]) "basic" "extensive adds how long calls take";
     "pre-vote" Switch "true" "run an additional Raft election phase";
     "logger" OneOf(&["zap"]) "zap" "only zap's format is there";
     "log-outputs" Text "default" "default, stdout, stderr or file paths, with commas between";
@@ -109,6 +114,10 @@ pub struct Settings {
     pub watch_progress_interval: Duration,
     pub strict_reconfig_check: bool,
     pub max_learners: u64,
+    pub access: Access,
+    pub enable_grpc_gateway: bool,
+    pub listen_metrics_urls: Vec<String>,
+    pub extensive_metrics: bool,
 }
 
 /// An election may not take longer; etcd's limit.
@@ -153,6 +162,10 @@ impl Settings {
             watch_progress_interval: values.duration("watch-progress-notify-interval"),
             strict_reconfig_check: values.switch("strict-reconfig-check"),
             max_learners: values.unsigned("max-learners"),
+            access: Access { origins: values.words("cors"), hosts: values.words("host-whitelist") },
+            enable_grpc_gateway: values.switch("enable-grpc-gateway"),
+            listen_metrics_urls: values.words("listen-metrics-urls"),
+            extensive_metrics: values.text("metrics") == "extensive",
         };
         if values.is_set("listen-client-urls") && !values.is_set("advertise-client-urls") {
             return Err(
@@ -166,9 +179,11 @@ impl Settings {
     fn check(&self) -> Result<(), String> {
         urls::require_bindable(&self.listen_peer_urls)?;
         urls::require_bindable(&self.listen_client_urls)?;
+        urls::require_bindable(&self.listen_metrics_urls)?;
         for urls in [
             &self.listen_peer_urls,
             &self.listen_client_urls,
+            &self.listen_metrics_urls,
             &self.advertise_peer_urls,
             &self.advertise_client_urls,
         ] {

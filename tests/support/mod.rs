@@ -96,14 +96,28 @@ impl Member {
 
     /// Status code and body of one HTTP/1.1 request to the client port.
     pub fn http_get(&self, path: &str) -> std::io::Result<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.client)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.client)?;
         let mut reply = String::new();
-        stream.read_to_string(&mut reply)?;
-        let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
-        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        Ok((code, body.to_string()))
+        self.http("GET", path, "")?.read_to_string(&mut reply)?;
+        Ok(code_and_body(&reply))
+    }
+
+    /// The same for a request with a body of JSON.
+    pub fn http_post(&self, path: &str, json: &str) -> (u16, String) {
+        let mut reply = String::new();
+        self.http("POST", path, json).unwrap().read_to_string(&mut reply).unwrap();
+        code_and_body(&reply)
+    }
+
+    /// Asks, and leaves the answer to be read.
+    pub fn http(&self, method: &str, path: &str, body: &str) -> std::io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(&self.client)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let (host, length) = (&self.client, body.len());
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )?;
+        Ok(stream)
     }
 
     pub fn wait_healthy(&mut self) {
@@ -160,6 +174,12 @@ impl Drop for Member {
             self.kill();
         }
     }
+}
+
+fn code_and_body(reply: &str) -> (u16, String) {
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((reply, ""));
+    let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    (code, body.to_string())
 }
 
 /// `count` members of one new cluster, not started yet.

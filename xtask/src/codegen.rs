@@ -2,7 +2,8 @@
 //! `runtime-tokio/src/generated`. No `protoc` is needed: the compiler is protox.
 //!
 //! Generated code is committed so that a build needs no code generator and a reviewer sees what changed on the
-//! wire; `codegen --check` (part of `verify`) proves that the committed files are what the .proto files say.
+//! wire; `codegen --check` (part of `verify`) proves that the committed files are what the .proto files say. One of
+//! them, `client_api.bin`, is no Rust: the descriptors of the client API, for what is done alike with every message.
 
 mod tables;
 
@@ -12,26 +13,27 @@ use std::path::{Path, PathBuf};
 
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FileDescriptorSet};
+use protox::prost::Message as _;
 
 use crate::Failure;
-use tables::{ALWAYS_WRITTEN, BOXED, PACKAGES, RUST_NAMES, SOURCES};
+use tables::{ALWAYS_WRITTEN, BOXED, DESCRIBED, PACKAGES, RUST_NAMES, SOURCES};
 
-/// Generated text by path below the workspace root.
-type Files = BTreeMap<PathBuf, String>;
+/// Generated content by path below the workspace root.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Writes the generated files, or with `check` only says which of them are not up to date.
 pub fn run(root: &Path, check: bool) -> Result<(), Failure> {
     let files = generate(root)?;
     let mut stale = Vec::new();
-    for (path, text) in &files {
+    for (path, content) in &files {
         let full = root.join(path);
-        if fs::read_to_string(&full).is_ok_and(|old| old == *text) {
+        if fs::read(&full).is_ok_and(|old| old == *content) {
             continue;
         }
         stale.push(path.display().to_string());
         if !check {
             fs::create_dir_all(full.parent().expect("a generated file has a directory"))?;
-            fs::write(&full, text)?;
+            fs::write(&full, content)?;
         }
     }
     for dir in ["proto/src/generated", "runtime-tokio/src/generated"] {
@@ -62,10 +64,11 @@ pub fn run(root: &Path, check: bool) -> Result<(), Failure> {
 fn generate(root: &Path) -> Result<Files, Failure> {
     let mut descriptors = protox::compile(SOURCES, [root.join("proto/proto")])
         .map_err(|error| Failure::new(format!("the .proto files do not compile: {error:?}")))?;
+    let mut files = Files::new();
+    files.insert("runtime-tokio/src/generated/client_api.bin".into(), described(&descriptors));
     rewrite(&mut descriptors)?;
 
     let scratch = root.join("target/codegen");
-    let mut files = Files::new();
 
     let messages = scratch.join("messages");
     fs::create_dir_all(&messages)?;
@@ -76,7 +79,7 @@ fn generate(root: &Path) -> Result<Files, Failure> {
     }
     config.compile_fds(descriptors.clone())?;
     for (package, _) in PACKAGES {
-        let text = fs::read_to_string(messages.join(format!("{package}.rs")))?;
+        let text = fs::read(messages.join(format!("{package}.rs")))?;
         files.insert(format!("proto/src/generated/{package}.rs").into(), text);
     }
 
@@ -102,12 +105,26 @@ fn generate(root: &Path) -> Result<Files, Failure> {
          #![allow(clippy::all, clippy::unwrap_used)]\n\n",
     );
     for (package, module) in PACKAGES.iter().filter(|(package, _)| with_services.contains(package)) {
-        let text = fs::read_to_string(services.join(format!("{package}.rs")))?;
+        let text = fs::read(services.join(format!("{package}.rs")))?;
         files.insert(format!("runtime-tokio/src/generated/{module}.rs").into(), text);
         index.push_str(&format!("#[rustfmt::skip]\npub mod {module};\n"));
     }
-    files.insert("runtime-tokio/src/generated/mod.rs".into(), index);
+    files.insert("runtime-tokio/src/generated/mod.rs".into(), index.into_bytes());
     Ok(files)
+}
+
+/// The client API as descriptors, which the JSON gateway and the metrics read: names are those of the .proto files,
+/// and no comments.
+fn described(descriptors: &FileDescriptorSet) -> Vec<u8> {
+    let mut chosen = FileDescriptorSet {
+        file: descriptors.file.iter().filter(|file| DESCRIBED.contains(&file.package())).cloned().collect(),
+    };
+    // What only the log and the disk hold has no JSON.
+    chosen.file.retain(|file| file.syntax() == "proto3" && !file.name().ends_with("raft_internal.proto"));
+    for file in &mut chosen.file {
+        file.source_code_info = None;
+    }
+    chosen.encode_to_vec()
 }
 
 /// Applies the tables: required labels for what etcd always writes, readable Rust names.

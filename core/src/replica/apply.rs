@@ -46,6 +46,9 @@ impl Replica {
             Event::Compacted { bound, physical: true } => Some(bound),
             _ => None,
         };
+        if waiter == Some(Waiter::Expiry) && outcome.is_ok() {
+            self.state.tally.leases_expired += 1;
+        }
         self.react(now, event, effects);
         match (waiter, parked) {
             (Some(Waiter::Client(ticket)), None) => {

@@ -11,7 +11,7 @@ use crate::{
     Config, Effects, Member, Moment, Note, Plant, Rng,
     raft::{Raft, Setup},
     state::{
-        State,
+        State, Tally,
         member_json::{self, Described},
     },
     wal,
@@ -109,6 +109,8 @@ impl Replica {
             replica.changes.clear();
         }
         replica.is_replaying = false;
+        // What was done before this start is not counted.
+        replica.state.tally = Tally::default();
         if replica.config.plants.has(Plant::LeaseIdOrder) {
             replica.state.leases.forget_negative();
         }

@@ -20,7 +20,10 @@ mod settle;
 
 use crate::{
     Config, Edition, Effects, Input, MemberId, Moment, Note, Outcome, Span, Standing, Ticket, View,
-    lease::Deadlines, raft::Raft, state::State, store::Change,
+    lease::Deadlines,
+    raft::Raft,
+    state::{State, Tally},
+    store::Change,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use ids::Ids;
@@ -170,12 +173,22 @@ impl Replica {
         let standing = self.standing();
         match &self.edition {
             Some(edition) if edition.standing == standing => edition.clone(),
-            _ => Arc::new(Edition { view: self.view(), changes: Vec::new(), standing }),
+            _ => Arc::new(Edition {
+                view: self.view(),
+                changes: Vec::new(),
+                standing,
+                tally: self.state.tally,
+            }),
         }
     }
 
     fn view(&self) -> View {
         self.state.view()
+    }
+
+    /// What has been carried out up to the end of the last turn.
+    pub fn tally(&self) -> &Tally {
+        &self.state.tally
     }
 
     fn standing(&self) -> Standing {

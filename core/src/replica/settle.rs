@@ -74,7 +74,7 @@ impl Replica {
         }
         self.is_dirty = false;
         let changes = core::mem::take(&mut self.changes);
-        let edition = Arc::new(Edition { view: self.view(), changes, standing });
+        let edition = Arc::new(Edition { view: self.view(), changes, standing, tally: self.state.tally });
         self.edition = Some(edition.clone());
         effects.push(Effect::Publish(edition));
     }
@@ -83,7 +83,9 @@ impl Replica {
     fn compact_on(&mut self) {
         if self.state.store.is_compacting() {
             // Nobody can read what a slice removes. Publishing each would only make the next one copy what it touches.
+            let records = self.state.store.keyspace().records();
             self.is_dirty |= self.state.store.compact_step(COMPACT_BUDGET);
+            self.state.tally.compacted_records += (records - self.state.store.keyspace().records()) as u64;
         }
         let done = self.state.store.compacted_physically();
         let mut at = 0;

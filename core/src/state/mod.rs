@@ -7,9 +7,11 @@ mod alarms;
 mod leases;
 pub mod member_json;
 mod members;
+pub mod tally;
 
 pub use alarms::{AlarmChange, Alarms};
 pub use members::{Members, shares_url};
+pub use tally::Tally;
 
 use crate::{
     Config, MemberId, Outcome, Refusal, Reply, View, command, lease, quota,
@@ -33,6 +35,7 @@ pub struct State {
     pub alarms: Alarms,
     pub cluster_version: Option<Arc<String>>,
     pub downgrade: Option<Arc<String>>,
+    pub tally: Tally,
     quota_bytes: i64,
     lease_ttl_min: i64,
 }
@@ -82,6 +85,7 @@ impl State {
             alarms: Alarms::default(),
             cluster_version: None,
             downgrade: None,
+            tally: Tally::default(),
             quota_bytes: config.quota_backend_bytes,
             lease_ttl_min: config.lease_ttl_secs_min(),
         }
@@ -135,10 +139,13 @@ impl State {
 
     fn apply_request(&mut self, request: InternalRaftRequest, changes: &mut Vec<Change>) -> Applied {
         let id = request.header.as_ref().map_or(request.id, |header| header.id);
+        let begun = self.tally.begin(&request);
         let (outcome, event) = match self.dispatch(request, changes) {
             Ok((reply, event)) => (Ok(reply), event),
             Err((refusal, event)) => (Err(refusal), event),
         };
+        // What was compacted already is as the client wished.
+        self.tally.end(&begun, matches!(outcome, Ok(_) | Err(Refusal::Compacted)));
         Applied { request: id, outcome, event }
     }
 
@@ -151,6 +158,7 @@ impl State {
             self.trusted()?;
             let (response, made) = command::delete::apply(&mut self.store, &mut self.leases, &delete);
             changes.extend(made);
+            self.tally.delete(&delete);
             Ok((Reply::DeleteRange(response), Event::None))
         } else if let Some(compaction) = request.compaction {
             self.compact(&compaction)
@@ -160,10 +168,13 @@ impl State {
             let fits = self.fits(quota::GRANT_COST);
             let response = self.grant(grant)?;
             let id = response.id;
+            self.tally.granted(response.ttl);
             self.within(fits, Reply::LeaseGrant(response), Event::LeaseGranted(id))
         } else if let Some(revoke) = request.lease_revoke {
             self.trusted()?;
+            let changes_before = changes.len();
             let response = self.revoke(revoke.id, changes)?;
+            self.tally.revoked(changes.len() - changes_before);
             Ok((Reply::LeaseRevoke(response), Event::LeaseRevoked(revoke.id)))
         } else if let Some(alarm) = request.alarm {
             let (mut response, change) =
@@ -190,6 +201,7 @@ impl State {
         let fits = self.fits(quota::put_cost(request));
         let (response, made) = command::put::apply(&mut self.store, &mut self.leases, request)?;
         changes.extend(made);
+        self.tally.put(request);
         self.within(fits, Reply::Put(response), Event::None)
     }
 
@@ -202,6 +214,7 @@ impl State {
         let fits = self.fits(cost);
         let (response, made) = command::txn::apply(&mut self.store, &mut self.leases, request)?;
         changes.extend(made);
+        self.tally.txn(request, &response);
         self.within(fits, Reply::Txn(response), Event::None)
     }
 
@@ -211,7 +224,10 @@ impl State {
         let bound = self.store.keyspace().compact_revision();
         let event = Event::Compacted { bound, physical: request.physical };
         match outcome {
-            Ok(response) => Ok((Reply::Compaction(response), event)),
+            Ok(response) => {
+                self.tally.ranges += 1;
+                Ok((Reply::Compaction(response), event))
+            }
             // Who is told that it was done before is told when it is.
             Err(Refusal::Compacted) => Err((Refusal::Compacted, event)),
             Err(refusal) => Err(refusal.into()),

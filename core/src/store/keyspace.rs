@@ -82,6 +82,11 @@ impl Keyspace {
         self.history.counted()
     }
 
+    /// How many changes are kept, of the past too.
+    pub fn records(&self) -> usize {
+        self.log.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

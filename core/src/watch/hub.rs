@@ -76,6 +76,15 @@ impl HubConfig {
     const PROGRESS_INTERVAL_MIN: Span = Span::millis(100);
 }
 
+/// How many a hub serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub streams: usize,
+    pub watchers: usize,
+    /// Those behind, whatever holds them up.
+    pub slow: usize,
+}
+
 #[derive(Debug)]
 struct Stream {
     watchers: BTreeMap<i64, Watcher>,
@@ -123,6 +132,18 @@ impl Hub {
 
     pub fn watchers(&self) -> usize {
         self.streams.values().map(|stream| stream.watchers.len()).sum()
+    }
+
+    /// Whether there are watchers behind that can be served.
+    pub fn is_lagging(&self) -> bool {
+        !self.lagging.is_empty()
+    }
+
+    /// Counts everybody: costs a look at each watcher.
+    pub fn census(&self) -> Census {
+        let watchers = self.streams.values().flat_map(|stream| stream.watchers.values());
+        let slow = watchers.filter(|watcher| matches!(watcher.place, Place::Lagging { .. })).count();
+        Census { streams: self.streams.len(), watchers: self.watchers(), slow }
     }
 
     /// Takes what happened, serves a few of those who lag, and says when to come back.

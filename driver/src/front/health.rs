@@ -15,6 +15,13 @@ pub enum Probe {
 impl<R: Runtime> Node<R> {
     /// What `/health` says: the reason why not, in etcd's words. `exclude` holds names of alarms to look past.
     pub async fn health(&self, exclude: &[String], serializable: bool) -> Result<(), String> {
+        let healthy = self.examine(exclude, serializable).await;
+        let meters = self.meters();
+        if healthy.is_ok() { &meters.health_good } else { &meters.health_bad }.add(1);
+        healthy
+    }
+
+    async fn examine(&self, exclude: &[String], serializable: bool) -> Result<(), String> {
         let edition = self.latest();
         for alarm in edition.view.alarms.iter() {
             let name = match AlarmType::try_from(alarm.alarm) {

@@ -6,6 +6,7 @@ use detcd_core::{
     command::check,
     query::{self, Pieces},
     quota,
+    state::Tally,
 };
 use detcd_proto::etcdserverpb::{
     AlarmRequest, AlarmType, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
@@ -65,11 +66,18 @@ impl<R: Runtime> Node<R> {
         }
         check::range(&request)?;
         let edition = self.settled(request.serializable).await?;
-        let mut response = if is_large(&request) {
-            gather(Pieces::new(&edition.view, request, SLICE_PAIRS, SLICE_BYTES)?).await
+        let begun = self.0.rt.now();
+        let response = if is_large(&request) {
+            match Pieces::new(&edition.view, request, SLICE_PAIRS, SLICE_BYTES) {
+                Ok(pieces) => Ok(gather(pieces).await),
+                Err(refusal) => Err(refusal),
+            }
         } else {
-            query::range(&edition.view, &request)?
+            query::range(&edition.view, &request)
         };
+        self.0.meters.ranges.add(1);
+        self.0.meters.range.of(response.is_ok()).observe(self.0.rt.now() - begun);
+        let mut response = response?;
         self.stamp(&edition, &mut response.header);
         Ok(response)
     }
@@ -105,6 +113,10 @@ impl<R: Runtime> Node<R> {
         if check::is_read_only(&request) {
             let edition = self.settled(check::is_serializable(&request)).await?;
             let mut response = query::txn(&edition.view, &request)?;
+            let mut tally = Tally::default();
+            tally.txn(&request, &response);
+            self.0.meters.ranges.add(tally.ranges);
+            self.0.meters.txns.add(u64::from(tally.ranges > 1));
             self.stamp(&edition, &mut response.header);
             return Ok(response);
         }

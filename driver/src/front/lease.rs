@@ -83,7 +83,10 @@ impl<R: Runtime> Node<R> {
     }
 
     pub(super) async fn renew(&self, lease: i64) -> Result<LeaseKeepAliveResponse, Refusal> {
-        answer!(self.0.gate.ask(|ticket| Input::KeepAlive { ticket, lease }).await, KeepAlive)
+        let renewed: LeaseKeepAliveResponse =
+            answer!(self.0.gate.ask(|ticket| Input::KeepAlive { ticket, lease }).await, KeepAlive)?;
+        self.0.meters.leases_renewed.add(u64::from(renewed.ttl > 0));
+        Ok(renewed)
     }
 
     pub(super) async fn remaining(&self, lease: i64, keys: bool) -> Result<LeaseTimeToLiveResponse, Refusal> {

@@ -125,6 +125,7 @@ impl<R: Runtime> Node<R> {
     pub async fn hash_kv(&self, request: HashKvRequest) -> Result<HashKvResponse, Refusal> {
         self.admit()?;
         let edition = self.latest();
+        let begun = self.0.rt.now();
         let mut hashing = query::Hashing::new(&edition.view, request.revision)?;
         let mut response = loop {
             match hashing.step(HASH_SLICE) {
@@ -132,6 +133,7 @@ impl<R: Runtime> Node<R> {
                 None => breathe().await,
             }
         };
+        self.0.meters.hash_kv.observe(self.0.rt.now() - begun);
         self.stamp(&edition, &mut response.header);
         Ok(response)
     }

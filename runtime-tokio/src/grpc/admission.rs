@@ -5,7 +5,7 @@ use detcd_driver::Node;
 use http::HeaderMap;
 
 pub const HAS_LEADER: &str = "hasleader";
-const CLIENT_API_VERSION: &str = "client-api-version";
+pub const CLIENT_API_VERSION: &str = "client-api-version";
 
 /// What a learner answers, if it is asked for its own state. Source: contract-semantics 1(d), 12.6.
 const OF_LEARNERS: [&str; 3] =

@@ -1,7 +1,7 @@
 //! The Election service.
 use super::{
     Api, status,
-    stream::{Fed, Feeder, fed},
+    stream::{Fed, Feeder, WAITING_MAX, fed},
 };
 use crate::{Tokio, generated::v3electionpb::election_server::Election};
 use detcd_driver::Observation;
@@ -43,7 +43,7 @@ impl Election for Api {
     ) -> Result<Response<Self::ObserveStream>, Status> {
         let cut = self.cut(&request);
         let observation = self.node.observe(request.into_inner()).map_err(status)?;
-        let (feeder, leaders) = fed();
+        let (feeder, leaders) = fed(WAITING_MAX);
         tokio::spawn(async move {
             let why = tokio::select! {
                 why = tell(observation, &feeder) => why,

@@ -1,5 +1,6 @@
 //! Refuses a message that is longer than is taken as soon as its length is known, in the words of Go's gRPC library,
 //! which clients have seen. Source: contract-api 2.
+use super::measure::Call;
 use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, SizeHint};
 use std::{
@@ -14,16 +15,20 @@ pub struct Limited<B> {
     body: B,
     max: usize,
     scan: Scan,
+    /// Where what passes is counted.
+    call: Option<Call>,
 }
 
 /// Follows the frames of gRPC: a flag byte, four bytes of length, the message.
 #[derive(Default)]
-struct Scan {
+pub struct Scan {
     /// What has been seen of the head of the next frame.
     head: [u8; 5],
     head_len: usize,
     /// Bytes of the message that are still to come.
     rest: usize,
+    /// Heads seen since they were last asked for.
+    heads: u64,
 }
 
 impl Scan {
@@ -42,6 +47,7 @@ impl Scan {
                     let [_, length @ ..] = self.head;
                     self.rest = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
                     self.head_len = 0;
+                    self.heads += 1;
                     if self.rest > max {
                         return Some(self.rest);
                     }
@@ -50,11 +56,24 @@ impl Scan {
         }
         None
     }
+
+    /// How many messages begin in the next bytes of the stream, and how many bytes of messages there are, heads not
+    /// counted.
+    pub fn count(&mut self, bytes: &[u8]) -> (u64, u64) {
+        self.longer_than(usize::MAX, bytes);
+        self.counted(bytes)
+    }
+
+    /// As [`Scan::count`], for bytes that have been looked at.
+    fn counted(&mut self, bytes: &[u8]) -> (u64, u64) {
+        let heads = std::mem::take(&mut self.heads);
+        (heads, (bytes.len() as u64).saturating_sub(heads * self.head.len() as u64))
+    }
 }
 
 impl<B> Limited<B> {
-    pub fn new(body: B, max: usize) -> Limited<B> {
-        Limited { body, max, scan: Scan::default() }
+    pub fn new(body: B, max: usize, call: Option<Call>) -> Limited<B> {
+        Limited { body, max, scan: Scan::default(), call }
     }
 }
 
@@ -75,12 +94,16 @@ where
             return Poll::Ready(None);
         };
         let frame = frame.map_err(Into::into)?;
-        if let Some(data) = frame.data_ref()
-            && let Some(length) = this.scan.longer_than(this.max, data)
-        {
-            let max = this.max;
-            let text = format!("grpc: received message larger than max ({length} vs. {max})");
-            return Poll::Ready(Some(Err(Box::new(Status::resource_exhausted(text)))));
+        if let Some(data) = frame.data_ref() {
+            if let Some(length) = this.scan.longer_than(this.max, data) {
+                let max = this.max;
+                let text = format!("grpc: received message larger than max ({length} vs. {max})");
+                return Poll::Ready(Some(Err(Box::new(Status::resource_exhausted(text)))));
+            }
+            let (messages, bytes) = this.scan.counted(data);
+            if let Some(call) = &this.call {
+                call.received(messages, bytes);
+            }
         }
         Poll::Ready(Some(Ok(frame)))
     }

@@ -3,6 +3,7 @@
 //! [`Services`] finds the service by its path (no router in between: this is on the way of every request) after the
 //! checks that etcd makes for every call. Source: contract-api 1 and 2, contract-semantics 1.
 mod admission;
+pub mod api;
 mod cluster;
 mod election;
 mod health;
@@ -11,6 +12,7 @@ mod lease;
 mod limit;
 mod lock;
 mod maintenance;
+pub mod measure;
 mod stream;
 mod unbuilt;
 mod watch;
@@ -32,6 +34,7 @@ use detcd_core::Refusal;
 use detcd_driver::Node;
 use http::{Request, Response};
 use limit::Limited;
+use measure::Calls;
 use std::sync::Arc;
 use tonic::{Code, Status, body::Body, codegen::Service as _};
 
@@ -49,16 +52,31 @@ pub struct Api {
 pub struct Services {
     api: Arc<Api>,
     request_bytes_max: usize,
+    calls: Arc<Calls>,
 }
 
 impl Services {
-    pub fn new(node: Node<Tokio>, stopping: Stopping) -> Services {
+    /// With `extensive`, how long calls take is measured as well.
+    pub fn new(node: Node<Tokio>, stopping: Stopping, extensive: bool) -> Services {
         let request_bytes_max = node.config().max_request_bytes.saturating_add(OVERHEAD_BYTES);
-        Services { api: Arc::new(Api { node, stopping }), request_bytes_max }
+        Services {
+            api: Arc::new(Api { node, stopping }),
+            request_bytes_max,
+            calls: Arc::new(Calls::new(extensive)),
+        }
+    }
+
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     pub fn node(&self) -> &Node<Tokio> {
         &self.api.node
+    }
+
+    /// The longest request that is taken, in bytes on the wire.
+    pub fn request_bytes_max(&self) -> usize {
+        self.request_bytes_max
     }
 
     pub async fn call<B>(&self, request: Request<B>) -> Response<Body>
@@ -66,7 +84,11 @@ impl Services {
         B: hyper::body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let request = request.map(|body| Limited::new(body, self.request_bytes_max));
+        let version = request.headers().get(admission::CLIENT_API_VERSION);
+        self.calls.asked(
+            request.uri().path(),
+            version.and_then(|version| std::str::from_utf8(version.as_bytes()).ok()),
+        );
         let uri = request.uri().clone();
         let path = uri.path();
         let Some((service, method)) = path.strip_prefix('/').unwrap_or(path).rsplit_once('/') else {
@@ -77,9 +99,15 @@ impl Services {
                 if let Err(refusal) = admission::admit(&self.api.node, path, request.headers()) {
                     return status(refusal).into_http();
                 }
+                let call = self.calls.begin(path);
+                let request = request.map(|body| Limited::new(body, self.request_bytes_max, call.clone()));
                 let mut server = $server::from_arc(self.api.clone()).max_decoding_message_size(usize::MAX);
                 let Ok(response) = server.call(request).await;
-                explained(response, service, method)
+                let response = explained(response, service, method);
+                match call {
+                    Some(call) => call.watch(response),
+                    None => response,
+                }
             }};
         }
         match service {

@@ -1,19 +1,26 @@
-//! The client port: HTTP/2 is gRPC, HTTP/1 is health and version; told apart by the first bytes.
+//! The client port: HTTP/2 is gRPC, HTTP/1 is the JSON gateway and pages; told apart by the first bytes.
 //! Source: contract-semantics 20.
+mod access;
 pub mod answer;
+mod gateway;
+mod metrics;
 mod pages;
 mod pings;
 
+pub use access::Access;
+pub use metrics::Metrics;
+
 use crate::{grpc::Services, runtime, stop::Stopping, threads::Reactors};
+use answer::Answer;
 use detcd_driver::Level;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
 use pings::Policed;
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
@@ -48,10 +55,36 @@ impl Default for Limits {
     }
 }
 
+/// What a listener serves. Cheap to clone.
+#[derive(Clone)]
+pub struct Site(Arc<Parts>);
+
+struct Parts {
+    services: Services,
+    access: Access,
+    metrics: Arc<Metrics>,
+    kind: Kind,
+}
+
+/// For whom a listener is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// gRPC and pages, and the JSON gateway if `gateway`.
+    Clients { gateway: bool },
+    /// `/metrics` and the pages about health, without gRPC and without asking who asks.
+    Metrics,
+}
+
+impl Site {
+    pub fn new(services: Services, access: Access, metrics: Arc<Metrics>, kind: Kind) -> Site {
+        Site(Arc::new(Parts { services, access, metrics, kind }))
+    }
+}
+
 /// Serves clients until the stop. Ends when every connection has ended.
 pub async fn serve(
     listener: TcpListener,
-    services: Services,
+    site: Site,
     reactors: Arc<Reactors>,
     stopping: Stopping,
     limits: Limits,
@@ -70,10 +103,10 @@ pub async fn serve(
         });
         match stream {
             Ok(stream) => {
-                let (services, stopping, alive) = (services.clone(), stopping.clone(), alive.clone());
+                let (site, stopping, alive) = (site.clone(), stopping.clone(), alive.clone());
                 reactors.pick().spawn(async move {
                     if let Ok(stream) = TcpStream::from_std(stream) {
-                        carry(stream, services, stopping, limits).await;
+                        carry(stream, site, stopping, limits).await;
                     }
                     drop(alive);
                 });
@@ -91,8 +124,11 @@ pub async fn serve(
     all_gone.recv().await;
 }
 
-async fn carry(stream: TcpStream, services: Services, mut stopping: Stopping, limits: Limits) {
+async fn carry(stream: TcpStream, site: Site, mut stopping: Stopping, limits: Limits) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    if site.0.kind == Kind::Metrics {
+        builder = builder.http1_only();
+    }
     builder.http1().timer(TokioTimer::new()).title_case_headers(true);
     builder
         .http2()
@@ -102,10 +138,11 @@ async fn carry(stream: TcpStream, services: Services, mut stopping: Stopping, li
         .max_concurrent_streams(limits.concurrent_streams)
         .keep_alive_interval(limits.ping_every)
         .keep_alive_timeout(limits.ping_patience);
+    let caller = stream.peer_addr().ok().map(|address| address.ip());
     let stream = Policed::new(stream, limits.client_pings_min);
     let service = service_fn(move |request| {
-        let services = services.clone();
-        async move { Ok::<_, Infallible>(answer(&services, request).await) }
+        let site = site.clone();
+        async move { Ok::<_, Infallible>(answer(&site, caller, request).await) }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut cutting = stopping.clone();
@@ -120,9 +157,36 @@ async fn carry(stream: TcpStream, services: Services, mut stopping: Stopping, li
     }
 }
 
-async fn answer(services: &Services, request: Request<Incoming>) -> Response<Body> {
+async fn answer(site: &Site, caller: Option<IpAddr>, request: Request<Incoming>) -> Response<Body> {
+    let Parts { services, access, metrics, kind } = &*site.0;
+    let Kind::Clients { gateway } = *kind else {
+        return pages::for_metrics(services.node(), metrics, &request).await.map(Body::new);
+    };
     if request.version() == Version::HTTP_2 {
         return services.call(request).await;
     }
-    pages::answer(services.node(), &request).await.map(Body::new)
+    if let Some(host) = access.stranger(request.headers()) {
+        return misdirected(&host).map(Body::new);
+    }
+    let asked = request.headers().clone();
+    let uri = request.uri().clone();
+    let mut answer = match gateway::path(uri.path()) {
+        // A browser that asks whether it may.
+        _ if request.method() == Method::OPTIONS => answer::empty(StatusCode::OK).map(Body::new),
+        Some(path) if gateway => gateway::answer(services, caller, &path, request).await,
+        _ => pages::for_clients(services.node(), metrics, &request).await.map(Body::new),
+    };
+    access.tell(&asked, answer.headers_mut());
+    answer
+}
+
+/// To whom asks by a name that is not on the list.
+fn misdirected(host: &str) -> Answer {
+    runtime::log(Level::Warn, format_args!("rejecting HTTP request from untrusted host {host:?}"));
+    let lines = [
+        format!("This member does not go by the host name {host:?}, by which it was asked.\n"),
+        format!("Add it to the names that are taken (etcd --host-whitelist {host:?}), or ask by TLS."),
+        "The list keeps a web page from asking by a name of its own (CVE-2018-5702).".to_string(),
+    ];
+    answer::text(StatusCode::MISDIRECTED_REQUEST, &lines.join("\n"))
 }

@@ -1,61 +1,66 @@
 //! `/health`, `/livez`, `/readyz` and `/version`, to the byte. Source: contract-semantics 20.
-use super::answer::{self, Answer, json, plain, text};
+use super::{
+    Metrics,
+    answer::{self, Answer, json, plain, text},
+    metrics::open_files_max,
+};
 use crate::{Tokio, net::VersionJson};
 use detcd_driver::{Node, Probe};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use std::env;
 
-/// What a page is made from.
-pub async fn answer<B>(node: &Node<Tokio>, request: &Request<B>) -> Answer {
-    let mut answer = match request.method() {
-        // A browser that asks whether it may.
-        &Method::OPTIONS => answer::empty(StatusCode::OK),
-        method => {
-            let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-            page(node, method == Method::GET, path, query).await
+/// The pages of the client port.
+pub async fn for_clients<B>(node: &Node<Tokio>, metrics: &Metrics, request: &Request<B>) -> Answer {
+    match request.uri().path() {
+        "/version" if request.method() != Method::GET => answer::method_not_allowed("GET"),
+        "/version" => version(node),
+        "/debug/vars" => variables(),
+        _ => for_metrics(node, metrics, request).await,
+    }
+}
+
+/// Those that `--listen-metrics-urls` has as well.
+pub async fn for_metrics<B>(node: &Node<Tokio>, metrics: &Metrics, request: &Request<B>) -> Answer {
+    let query = request.uri().query().unwrap_or_default();
+    let path = request.uri().path();
+    let (page, checks, name) = match path.strip_prefix('/').unwrap_or_default().split_once('/') {
+        None if path == "/health" && request.method() != Method::GET => {
+            return answer::method_not_allowed("GET");
         }
-    };
-    allow_everybody(answer.headers_mut());
-    answer
-}
-
-/// etcd's `--cors` is `*` by default.
-fn allow_everybody(headers: &mut HeaderMap) {
-    const ALLOWED: [(HeaderName, HeaderValue); 3] = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, GET, OPTIONS, PUT, DELETE")),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-        (
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("accept, content-type, authorization"),
-        ),
-    ];
-    headers.extend(ALLOWED);
-}
-
-async fn page(node: &Node<Tokio>, is_get: bool, path: &str, query: &str) -> Answer {
-    let (root, rest) = match path.strip_prefix('/').unwrap_or(path).split_once('/') {
-        Some((root, rest)) => (root, Some(rest)),
-        None => (path.strip_prefix('/').unwrap_or(path), None),
-    };
-    let checks: &[Check] = match (root, rest) {
-        ("health" | "version", None) if !is_get => return answer::method_not_allowed("GET"),
-        ("health", None) => return health(node, query).await,
-        ("version", None) => return version(node),
-        ("livez", _) => &LIVE,
-        ("readyz", _) => &READY,
+        None if path == "/health" => return health(node, query).await,
+        None if path == "/metrics" => return metrics.page(),
+        None if path == "/livez" => ("livez", &LIVE[..], None),
+        None if path == "/readyz" => ("readyz", &READY[..], None),
+        Some(("livez", name)) => ("livez", &LIVE[..], Some(name)),
+        Some(("readyz", name)) => ("readyz", &READY[..], Some(name)),
         _ => return answer::not_found(),
     };
-    match rest {
-        None => run_checks(node, checks, query).await,
+    let checks = match name {
+        None => checks,
         Some(name) => match checks.iter().position(|check| check.0 == name) {
-            Some(at) => run_checks(node, checks.get(at..=at).unwrap_or_default(), query).await,
-            None => answer::not_found(),
+            Some(at) => checks.get(at..=at).unwrap_or_default(),
+            None => return answer::not_found(),
         },
-    }
+    };
+    let count = |name: &str, is_ok| metrics.checked(page, name, is_ok);
+    run_checks(node, checks, query, count).await
 }
 
 fn version(node: &Node<Tokio>) -> Answer {
     let said = node.versions();
     json(answer::to_json(&VersionJson { server: said.server, cluster: said.cluster, storage: said.storage }))
+}
+
+/// The command line and the limit of descriptors, in the form of Go's expvar; what else etcd has there is Go's own or
+/// its Raft library's.
+fn variables() -> Answer {
+    let words: Vec<String> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut lines = vec![format!("\"cmdline\": {}", answer::to_json(&words))];
+    lines.extend(open_files_max().map(|max| format!("\"file_descriptor_limit\": {max}")));
+    let mut answer = json(format!("{{\n{}\n}}\n", lines.join(",\n")));
+    let kind = HeaderValue::from_static("application/json; charset=utf-8");
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+    answer
 }
 
 async fn health(node: &Node<Tokio>, query: &str) -> Answer {
@@ -84,11 +89,13 @@ const READY: [Check; 4] = [
     ("non_learner", Probe::NonLearner),
 ];
 
-async fn run_checks(node: &Node<Tokio>, checks: &[Check], query: &str) -> Answer {
+async fn run_checks(node: &Node<Tokio>, checks: &[Check], query: &str, count: impl Fn(&str, bool)) -> Answer {
     let exclude: Vec<String> = values(query, "exclude").collect();
     let (mut lines, mut failed) = (String::new(), false);
     for (name, probe) in checks.iter().filter(|(name, _)| !exclude.iter().any(|skip| skip == name)) {
-        match node.probe(*probe).await {
+        let outcome = node.probe(*probe).await;
+        count(name, outcome.is_ok());
+        match outcome {
             Ok(()) => lines += &format!("[+]{name} ok\n"),
             Err(why) => {
                 failed = true;

@@ -47,6 +47,7 @@ struct Standing<'a>(&'a Net, &'a Peer);
 
 impl Drop for Standing<'_> {
     fn drop(&mut self) {
+        self.1.meters.received_failures.add(1);
         self.1.fell(self.0);
     }
 }
@@ -82,6 +83,7 @@ async fn follow(net: &Net, peer: &Peer, stream: Stream, url: &str) -> Result<(),
             Ok(Some(frame)) => frame.map_err(|error| error.to_string())?,
         };
         let Some(data) = frame.data_ref() else { continue };
+        peer.meters.received_bytes.add(data.len() as u64);
         decoder.feed(data);
         while let Some(message) = decoder.next().map_err(|damaged| damaged.to_string())? {
             if message.to == us.member.0 {

@@ -14,10 +14,12 @@ pub mod frame;
 pub mod headers;
 mod peer;
 mod post;
+mod probe;
 mod serve;
 
 pub use headers::Identity;
 pub use post::VersionJson;
+pub use probe::LinkMeters;
 pub use serve::{PeerFront, serve};
 
 use detcd_core::{ClusterId, Member, MemberId};
@@ -69,6 +71,12 @@ impl Net {
             news,
             inbox: Mutex::new((messages, told)),
         }))
+    }
+
+    /// What is counted of each peer, ascending by id, and whether a link stands.
+    pub fn links(&self) -> Vec<(MemberId, Arc<LinkMeters>, bool)> {
+        let peers = self.0.peers.read().unwrap_or_else(PoisonError::into_inner);
+        peers.iter().map(|(id, peer)| (*id, peer.meters.clone(), peer.is_linked())).collect()
     }
 
     pub fn identity(&self) -> &Identity {

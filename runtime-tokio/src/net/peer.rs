@@ -2,7 +2,12 @@
 //!
 //! Nobody ever waits to send: what finds its queue full is dropped, and the core hears `Lost` so that it asks again
 //! instead of waiting for an answer that cannot come.
-use super::{Net, dial, frame::Stream, post};
+use super::{
+    Net, dial,
+    frame::Stream,
+    post,
+    probe::{self, LinkMeters},
+};
 use detcd_core::MemberId;
 use detcd_driver::Arrival;
 use detcd_proto::raftpb::{Message, MessageType};
@@ -29,6 +34,7 @@ const STUCK: Duration = Duration::from_secs(5);
 
 pub struct Peer {
     pub id: MemberId,
+    pub meters: Arc<LinkMeters>,
     /// Where it listens; the one to try next is first.
     urls: Mutex<Vec<String>>,
     append: Outgoing,
@@ -87,6 +93,7 @@ impl Peer {
         let (post, posts) = mpsc::channel(POST_QUEUE);
         let peer = Arc::new(Peer {
             id,
+            meters: Arc::default(),
             urls: Mutex::new(urls),
             append: Outgoing::default(),
             message: Outgoing::default(),
@@ -99,6 +106,7 @@ impl Peer {
         for stream in [Stream::Append, Stream::Message] {
             tasks.push(net.spawn(dial::keep_stream(net.clone(), peer.clone(), stream)));
         }
+        tasks.push(net.spawn(probe::probe(net.clone(), peer.clone())));
         tasks.extend(post::workers(net, &peer, posts));
         *peer.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         peer
@@ -157,15 +165,21 @@ impl Peer {
 
     /// Something for this peer was lost, though a link may stand.
     pub fn dropped(&self, net: &Net) {
+        self.meters.sent_failures.add(1);
         let mut told = self.drops_told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_some_and(|at| at.elapsed() < TELL_DROPS) {
             return;
         }
         *told = Some(Instant::now());
         net.arrive(Arrival::Lost(self.id));
-        if self.standing.load(Ordering::Acquire) > 0 {
+        if self.is_linked() {
             net.arrive(Arrival::Linked(self.id));
         }
+    }
+
+    /// Whether a stream we dialled stands.
+    pub fn is_linked(&self) -> bool {
+        self.standing.load(Ordering::Acquire) > 0
     }
 
     /// A stream we dialled stands.
@@ -179,6 +193,7 @@ impl Peer {
     pub fn fell(&self, net: &Net) {
         let before = self.standing.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
         if before == Ok(1) {
+            self.meters.disconnected.add(1);
             net.arrive(Arrival::Lost(self.id));
         }
     }

@@ -69,6 +69,7 @@ async fn post(net: &Net, peer: &Peer, kept: &mut Option<Connection>, message: Me
         },
     };
     let body = Bytes::from(message.encode_to_vec());
+    let bytes = body.len() as u64;
     let answer =
         connection.ask(net.identity(), Method::POST, "/raft", &PROTOBUF, body, SILENCE_MAX).await.ok()?;
     let status = answer.status();
@@ -84,6 +85,7 @@ async fn post(net: &Net, peer: &Peer, kept: &mut Option<Connection>, message: Me
         return None;
     }
     *kept = Some(connection);
+    peer.meters.sent_bytes.add(bytes);
     Some(())
 }
 

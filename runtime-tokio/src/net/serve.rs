@@ -4,6 +4,7 @@ use super::{
     frame::{Encoder, MESSAGE_BYTES_MAX, Stream},
     headers::RAFT_TO,
     post::VersionJson,
+    probe::LinkMeters,
 };
 use crate::{
     Tokio, clock,
@@ -167,6 +168,7 @@ fn outflow(net: &Net, peer: MemberId, stream: Stream, cut: Arc<Notify>) -> Respo
     let messages = peer.attach(stream, cut);
     let body = Outflow {
         messages,
+        meters: peer.meters.clone(),
         encoder: Encoder::new(stream),
         waiting: Vec::new(),
         bytes: BytesMut::new(),
@@ -180,6 +182,7 @@ fn outflow(net: &Net, peer: MemberId, stream: Stream, cut: Arc<Notify>) -> Respo
 /// Our messages to the peer that dialled, as one endless body.
 pub struct Outflow {
     messages: mpsc::Receiver<raftpb::Message>,
+    meters: Arc<LinkMeters>,
     encoder: Encoder,
     waiting: Vec<raftpb::Message>,
     bytes: BytesMut,
@@ -218,6 +221,7 @@ impl Body for Outflow {
         if this.bytes.is_empty() {
             return Poll::Pending;
         }
+        this.meters.sent_bytes.add(this.bytes.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(this.bytes.split().freeze()))))
     }
 }
@@ -233,9 +237,14 @@ async fn post_message(net: &Net, request: Request<Incoming>) -> Answer {
     let Ok(body) = Limited::new(request.into_body(), limit).collect().await else {
         return text(StatusCode::BAD_REQUEST, "error reading raft message");
     };
-    let Ok(message) = raftpb::Message::decode(body.to_bytes()) else {
+    let body = body.to_bytes();
+    let bytes = body.len() as u64;
+    let Ok(message) = raftpb::Message::decode(body) else {
         return text(StatusCode::BAD_REQUEST, "error unmarshalling raft message");
     };
+    if let Some(peer) = net.peer(MemberId(message.from)) {
+        peer.meters.received_bytes.add(bytes);
+    }
     if message.to != net.member().0 {
         let mut refusal = json("{\"message\":\"cannot process message to mismatch member\"}".to_string());
         *refusal.status_mut() = StatusCode::FORBIDDEN;

@@ -32,6 +32,10 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("walpb", "walpb"),
 ];
 
+/// Packages of the client API, which a running member must be able to read about.
+pub const DESCRIBED: &[&str] =
+    &["authpb", "etcdserverpb", "grpc.health.v1", "mvccpb", "v3electionpb", "v3lockpb"];
+
 /// proto2 fields that etcd declares optional and nevertheless writes always, even when zero (they are not pointers
 /// in its generated Go). Generating them as required gives plain Rust fields that are always encoded; a decoder
 /// still takes an absent one as zero.

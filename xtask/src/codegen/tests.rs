@@ -59,7 +59,9 @@ fn every_proto_file_and_package_is_listed() {
 
 #[test]
 fn generated_names_are_readable() {
-    for (path, text) in generate(&crate::workspace_root()).expect("generates") {
+    for (path, content) in generate(&crate::workspace_root()).expect("generates") {
+        // The descriptors keep the names of the .proto files.
+        let Ok(text) = String::from_utf8(content) else { continue };
         for ugly in ["_ur_ls", "_i_d", "_t_t_l"] {
             assert!(!text.contains(ugly), "{} contains {ugly}", path.display());
         }
