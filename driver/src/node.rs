@@ -2,6 +2,7 @@
 use crate::{
     Fault, Level, Runtime,
     board::Board,
+    credentials::{Authentication, Caller, Credentials},
     fanout::{self, Fanout, HubTurns},
     gate::Gate,
     log_writer,
@@ -15,7 +16,8 @@ use crate::{
     versions,
 };
 use detcd_core::{
-    Config, Edition, Effects, Input, MemberId, Order, Outcome, Refusal, Replica, Reply, Rng, watch::HubConfig,
+    Config, Edition, Effects, Input, MemberId, Order, Outcome, Refusal, Replica, Reply, Rng, auth::Principal,
+    watch::HubConfig,
 };
 use detcd_proto::etcdserverpb as pb;
 use std::sync::Arc;
@@ -25,8 +27,9 @@ const INBOX_MAX: usize = 1 << 16;
 /// Tasks that serve watchers.
 const HUBS: usize = 2;
 
-/// One running member. A cheap handle; its front methods (`front/`) are what the RPC services call.
-pub struct Node<R: Runtime>(pub(crate) Arc<Inner<R>>);
+/// One running member, and on whose behalf it is asked. A cheap handle; its front methods (`front/`) are what the RPC
+/// services call.
+pub struct Node<R: Runtime>(pub(crate) Arc<Inner<R>>, pub(crate) Caller);
 
 pub(crate) struct Inner<R: Runtime> {
     pub rt: R,
@@ -34,6 +37,7 @@ pub(crate) struct Inner<R: Runtime> {
     pub gate: Gate,
     pub board: Board,
     pub fanout: Fanout,
+    pub credentials: Arc<Credentials>,
     inbox: Mailbox<Input>,
     pub stopping: Latch,
     stopped: Latch,
@@ -52,7 +56,7 @@ pub struct Loads {
 
 impl<R: Runtime> Clone for Node<R> {
     fn clone(&self) -> Self {
-        Node(self.0.clone())
+        Node(self.0.clone(), self.1.clone())
     }
 }
 
@@ -61,7 +65,16 @@ impl<R: Runtime> Clone for Node<R> {
 /// Answers when the log is read back; the member then joins the others on its own. A fault here is for the operator:
 /// the log is damaged, belongs to another member, or the disk does not work.
 pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> {
-    let (node, turns, hubs) = assemble(&rt, config).await?;
+    start_with(rt, config, Authentication::default()).await
+}
+
+/// As [`start`], with another way to recognise callers.
+pub async fn start_with<R: Runtime>(
+    rt: R,
+    config: Config,
+    authentication: Authentication,
+) -> Result<Node<R>, Fault> {
+    let (node, turns, hubs) = assemble(&rt, config, authentication).await?;
     for hub in hubs {
         rt.spawn("fanout", fanout::run(hub));
     }
@@ -72,7 +85,16 @@ pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> 
 
 /// As [`start`], for a host that calls the member when it has something to do, instead of running its loops as tasks.
 pub async fn seat<R: Runtime>(rt: R, config: Config) -> Result<(Node<R>, Seat<R>), Fault> {
-    let (node, turns, hubs) = assemble(&rt, config).await?;
+    seat_with(rt, config, Authentication::default()).await
+}
+
+/// As [`seat`], with another way to recognise callers.
+pub async fn seat_with<R: Runtime>(
+    rt: R,
+    config: Config,
+    authentication: Authentication,
+) -> Result<(Node<R>, Seat<R>), Fault> {
+    let (node, turns, hubs) = assemble(&rt, config, authentication).await?;
     let seat = Seat::new(node.0.inbox.clone(), turns, hubs);
     Ok((node, seat))
 }
@@ -80,7 +102,11 @@ pub async fn seat<R: Runtime>(rt: R, config: Config) -> Result<(Node<R>, Seat<R>
 /// The member, and its loops; what writes its log and what asks for versions runs already.
 type Parts<R> = (Node<R>, Turns<R>, Vec<HubTurns<R>>);
 
-async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault> {
+async fn assemble<R: Runtime>(
+    rt: &R,
+    config: Config,
+    authentication: Authentication,
+) -> Result<Parts<R>, Fault> {
     let (recovered, open) = match recovery::recover(rt, config.plants).await? {
         Some((replayed, open)) => {
             let id = (replayed.metadata.node_id, replayed.metadata.cluster_id);
@@ -108,16 +134,18 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
     let rng = &mut Rng::from_seed(rt.entropy());
     let (fanout, hubs) = Fanout::new(rt, &first, HUBS, hub_config, replies_max, rng);
     let inbox = Mailbox::bounded(INBOX_MAX);
-    let node = Node(Arc::new(Inner {
+    let inner = Arc::new(Inner {
         rt: rt.clone(),
         config,
         gate: Gate::new(inbox.clone()),
         board: Board::new(first),
         fanout,
+        credentials: Arc::new(Credentials::new(authentication)),
         inbox: inbox.clone(),
         stopping: Latch::default(),
         stopped: Latch::default(),
-    }));
+    });
+    let node = Node(inner, Caller::default());
     let hands = Hands {
         rt: rt.clone(),
         me: node.0.config.me.id,
@@ -125,6 +153,7 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
         board: node.0.board.clone(),
         fanout: node.0.fanout.clone(),
         gate: node.0.gate.clone(),
+        credentials: node.0.credentials.clone(),
         versions: Mailbox::bounded(1),
         led: 0,
     };
@@ -177,8 +206,18 @@ impl<R: Runtime> Node<R> {
         self.0.gate.ask(|ticket| Input::Admin { ticket, order }).await.map(|_| ())
     }
 
-    /// Proposes; the answer comes when this member has applied it.
-    pub(crate) async fn propose(&self, request: pb::InternalRaftRequest) -> Outcome {
+    /// Proposes for the caller; the answer comes when this member has applied it.
+    pub(crate) async fn propose(&self, mut request: pb::InternalRaftRequest) -> Outcome {
+        let (who, _) = self.principal().await?;
+        if !who.is_nobody() {
+            let Principal { name, revision } = who;
+            request.header = Some(pb::RequestHeader { id: 0, username: name, auth_revision: revision });
+        }
+        self.propose_as_nobody(request).await
+    }
+
+    /// As [`Node::propose`], for what is of this member or asks nobody's name.
+    pub(crate) async fn propose_as_nobody(&self, request: pb::InternalRaftRequest) -> Outcome {
         let request = Box::new(request);
         self.0.gate.ask(|ticket| Input::Propose { ticket, request }).await
     }

@@ -1,8 +1,10 @@
 //! Starts effects; never waits. Whatever must be known later comes back as an input.
 use crate::{
-    Net, Runtime, board::Board, fanout::Fanout, gate::Gate, log_writer::Write, mailbox::Mailbox, telemetry,
+    Net, Runtime, board::Board, credentials::Credentials, fanout::Fanout, gate::Gate, log_writer::Write,
+    mailbox::Mailbox, telemetry,
 };
 use detcd_core::{Effect, MemberId};
+use std::sync::Arc;
 
 /// What the loop holds in its hands.
 pub struct Hands<R: Runtime> {
@@ -12,6 +14,7 @@ pub struct Hands<R: Runtime> {
     pub board: Board,
     pub fanout: Fanout,
     pub gate: Gate,
+    pub credentials: Arc<Credentials>,
     /// Nudged when this member has become the leader.
     pub versions: Mailbox<()>,
     /// The term this member was last seen to lead.
@@ -25,6 +28,7 @@ impl<R: Runtime> Hands<R> {
                 self.log.push(Write { segment, upto, bytes }).expect("the core keeps one write in flight");
             }
             Effect::Send { to: _, message } => self.rt.net().send(*message),
+            Effect::Tokens(change) => self.credentials.take(change, self.rt.now()),
             Effect::Publish(edition) => {
                 let standing = edition.standing;
                 if standing.leader == Some(self.me) && standing.term > self.led {

@@ -18,7 +18,9 @@ pub async fn run<R: Runtime>(node: Node<R>, nudge: Mailbox<()>) {
         if let Some(ver) = wanted(&node).await {
             let cluster_version_set = Some(Box::new(ClusterVersionSetRequest { ver: ver.to_string() }));
             // Refused or lost: the next round asks again.
-            node.propose(InternalRaftRequest { cluster_version_set, ..Default::default() }).await.ok();
+            node.propose_as_nobody(InternalRaftRequest { cluster_version_set, ..Default::default() })
+                .await
+                .ok();
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod generated;
 pub mod grpc;
 pub mod http;
 pub mod net;
+mod passwords;
 pub mod runtime;
 pub mod stop;
 pub mod threads;

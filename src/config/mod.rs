@@ -1,5 +1,6 @@
 //! What `etcd` is told on its command line and in `ETCD_*` variables, and what follows from it.
 //! Source: contract-cli 2 to 5.
+mod auth;
 mod flags;
 mod urls;
 
@@ -34,6 +35,9 @@ pub const FLAGS: &[Flag] = flags! {
     "initial-cluster-token" Text "etcd-cluster" "initial cluster token";
     "advertise-client-urls" Urls "http://localhost:2379" "client URLs to tell the rest of the cluster";
     "pre-vote" Switch "true" "run an additional Raft election phase";
+    "auth-token" Text "simple" "auth token type and its options";
+    "auth-token-ttl" Unsigned "300" "time (in seconds) a simple token lives without being used";
+    "bcrypt-cost" Unsigned "10" "cost of hashing passwords, 4 to 31";
     "logger" OneOf(&["zap"]) "zap" "only zap's format is there";
     "log-outputs" Text "default" "default, stdout, stderr or file paths, with commas between";
     "log-level" OneOf(&["debug", "info", "warn", "error", "panic", "fatal"]) "info"
@@ -97,6 +101,10 @@ pub struct Settings {
     pub quota_backend_bytes: i64,
     pub max_txn_ops: u64,
     pub max_request_bytes: u64,
+    pub auth_token: String,
+    /// In seconds.
+    pub auth_token_ttl: u64,
+    pub bcrypt_cost: u64,
 }
 
 /// An election may not take longer; etcd's limit.
@@ -137,6 +145,9 @@ impl Settings {
             quota_backend_bytes: values.signed("quota-backend-bytes"),
             max_txn_ops: values.unsigned("max-txn-ops"),
             max_request_bytes: values.unsigned("max-request-bytes"),
+            auth_token: values.text("auth-token").to_string(),
+            auth_token_ttl: values.unsigned("auth-token-ttl"),
+            bcrypt_cost: values.unsigned("bcrypt-cost"),
         };
         if values.is_set("listen-client-urls") && !values.is_set("advertise-client-urls") {
             return Err(

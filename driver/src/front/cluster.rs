@@ -6,6 +6,7 @@ use detcd_proto::etcdserverpb::{Member, MemberListRequest, MemberListResponse};
 impl<R: Runtime> Node<R> {
     pub async fn member_list(&self, request: MemberListRequest) -> Result<MemberListResponse, Refusal> {
         self.admit()?;
+        self.require_known().await?;
         if request.linearizable {
             self.read_point().await?;
         }

@@ -9,7 +9,8 @@ use detcd_proto::etcdserverpb::{
 
 impl<R: Runtime> Node<R> {
     pub async fn status(&self) -> Result<StatusResponse, Refusal> {
-        let edition = self.latest();
+        let (who, edition) = self.principal().await?;
+        edition.view.auth.permit_known(&who)?;
         let (view, standing) = (&edition.view, edition.standing);
         let size = quota::image_bytes(view.keyspace.bytes_total());
         let no_leader = standing.leader.is_none().then(|| Refusal::NoLeader.to_string());
@@ -33,8 +34,10 @@ impl<R: Runtime> Node<R> {
     /// All actions go through the log, so they need a quorum.
     pub async fn alarm(&self, request: AlarmRequest) -> Result<AlarmResponse, Refusal> {
         self.admit()?;
-        if AlarmAction::try_from(request.action).is_err() {
-            return Err(Refusal::NotBuilt("an alarm action of this number"));
+        match AlarmAction::try_from(request.action) {
+            Ok(AlarmAction::Get) => self.require_known().await?,
+            Ok(AlarmAction::Activate | AlarmAction::Deactivate) => self.require_admin().await?,
+            Err(_) => return Err(Refusal::NotBuilt("an alarm action of this number")),
         }
         answer!(self.propose(InternalRaftRequest { alarm: Some(request), ..Default::default() }).await, Alarm)
     }
@@ -42,6 +45,7 @@ impl<R: Runtime> Node<R> {
     /// Only the leader hands over. The answer comes when the heir leads, or when it is known that it will not.
     pub async fn move_leader(&self, request: MoveLeaderRequest) -> Result<MoveLeaderResponse, Refusal> {
         self.admit()?;
+        self.require_admin().await?;
         self.hand_over(Some(MemberId(request.target_id))).await?;
         let edition = self.latest();
         Ok(MoveLeaderResponse { header: Some(self.header(&edition, edition.view.keyspace.revision())) })
@@ -50,6 +54,7 @@ impl<R: Runtime> Node<R> {
     /// Of this member's own state at a revision, 0 for the newest.
     pub async fn hash_kv(&self, request: HashKvRequest) -> Result<HashKvResponse, Refusal> {
         self.admit()?;
+        self.require_admin().await?;
         let edition = self.latest();
         let mut response = query::hash_kv(&edition.view, request.revision)?;
         self.stamp(&edition, &mut response.header);

@@ -1,4 +1,5 @@
 //! What a client can ask a member for, in proto's messages and without any transport: one method of [`Node`] per call.
+pub mod auth;
 pub mod cluster;
 pub mod health;
 pub mod kv;
@@ -51,6 +52,9 @@ fn calls_are_send<R: Runtime>(node: &Node<R>) {
     send(node.lease_keep_alive(Default::default()));
     send(node.lease_time_to_live(Default::default()));
     send(node.lease_leases());
+    send(node.authenticate(Default::default()));
+    send(node.user_add(Default::default()));
+    send(node.user_change_password(Default::default()));
     send(node.member_list(Default::default()));
     send(node.status());
     send(node.alarm(Default::default()));

@@ -15,7 +15,8 @@ impl Cluster for Api {
         &self,
         request: Request<MemberListRequest>,
     ) -> Result<Response<MemberListResponse>, Status> {
-        self.node.member_list(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.member_list(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn member_add(&self, _: Request<MemberAddRequest>) -> Result<Response<MemberAddResponse>, Status> {

@@ -12,15 +12,17 @@ use tonic::{Request, Response, Status};
 #[tonic::async_trait]
 impl Maintenance for Api {
     async fn alarm(&self, request: Request<AlarmRequest>) -> Result<Response<AlarmResponse>, Status> {
-        self.node.alarm(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.alarm(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
-    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
-        self.node.status().await.map(Response::new).map_err(status)
+    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        self.asked_by(&request).status().await.map(Response::new).map_err(status)
     }
 
     async fn hash_kv(&self, request: Request<HashKvRequest>) -> Result<Response<HashKvResponse>, Status> {
-        self.node.hash_kv(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.hash_kv(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn defragment(

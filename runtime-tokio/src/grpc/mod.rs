@@ -3,6 +3,7 @@
 //! [`Services`] finds the service by its path (no router in between: this is on the way of every request) after the
 //! checks that etcd makes for every call. Source: contract-api 1 and 2, contract-semantics 1.
 mod admission;
+mod auth;
 mod cluster;
 mod health;
 mod kv;
@@ -40,6 +41,13 @@ const OVERHEAD_BYTES: usize = 512 * 1024;
 pub struct Api {
     node: Node<Tokio>,
     stopping: Stopping,
+}
+
+impl Api {
+    /// The member, asked by whoever makes this call.
+    fn asked_by<T>(&self, request: &tonic::Request<T>) -> Node<Tokio> {
+        self.node.asked_by(admission::caller(request.metadata().as_ref()))
+    }
 }
 
 /// Every gRPC service of the client port.
