@@ -379,3 +379,39 @@ async fn every_member_knows_every_token_and_forgets_them_when_it_ends() {
     assert_eq!((get(&members[1]).await, get(&members[2]).await), (unknown_token(), Ok(1)));
     assert_eq!(User::log_in(&members[1], "ann", "annpw").await.get("a", "").await, Ok(1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signed_tokens_outlive_their_member_and_no_change_of_users() {
+    let folder = Folder::new("auth-signed");
+    let keys = concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-tokio/src/jwt/testdata");
+    let mut members = cluster(&folder, 3);
+    for (number, member) in members.iter_mut().enumerate() {
+        // The last can check tokens and not make them.
+        let private = if number < 2 { format!(",priv-key={keys}/p256.pem") } else { String::new() };
+        member.flag(&format!("--auth-token=jwt,sign-method=ES256,pub-key={keys}/p256.pub.pem{private}"));
+        member.flag("--bcrypt-cost=4");
+        member.start();
+    }
+    members.iter_mut().for_each(Member::wait_healthy);
+    people(&members[0]).await.auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    let word = token(&members[0], "ann", "annpw").await.unwrap();
+    members[1].kill();
+    members[1].start();
+    members[1].wait_healthy();
+    for member in &members {
+        let mut ann = User::of(member, Some(("token", word.clone())));
+        assert_eq!((ann.put("a", 0).await, ann.get("b", "").await), (Ok(()), denied()));
+    }
+    let text = "auth: token signing attempted with verify-only key";
+    assert_eq!(token(&members[2], "ann", "annpw").await, Err((Code::Unknown, text.to_string())));
+    let mut root = User::log_in(&members[1], "root", "rootpw").await;
+    grant(&mut root.auth, Type::Read, "x", "").await;
+    let old = || Err((Code::InvalidArgument, "etcdserver: revision of auth store is old".to_string()));
+    let mut ann = User::of(&members[1], Some(("token", word)));
+    assert_eq!((ann.get("a", "").await, ann.put("a", 0).await), (old(), old().map(|_: i64| ())));
+    let watch = ann.refused_watch("a", "", 0).await;
+    let text = "rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old";
+    assert_eq!(watch.as_deref(), Some(text));
+    grant(&mut root.auth, Type::Read, "y", "").await;
+    assert_eq!(User::log_in(&members[1], "ann", "annpw").await.get("y", "").await, Ok(0));
+}

@@ -7,6 +7,7 @@ pub mod disk;
 pub mod generated;
 pub mod grpc;
 pub mod http;
+pub mod jwt;
 pub mod net;
 mod passwords;
 pub mod runtime;

@@ -13,7 +13,10 @@ use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Sub
 
 use super::exit::Exit;
 use super::globals::{self, GlobalArgs, Settings};
-use super::{alarm, compaction, del, endpoint, get, go, lease, member, put, txn, unbuilt, version, watch};
+use super::{
+    alarm, auth, compaction, del, endpoint, get, go, lease, member, put, role, txn, unbuilt, user, version,
+    watch,
+};
 
 const AFTER_HELP: &str = "\
 Every global option can come from the environment: ETCDCTL_ENDPOINTS, ETCDCTL_WRITE_OUT, ETCDCTL_USER and so on.
@@ -57,6 +60,12 @@ enum Command {
     Member(member::MemberCommand),
     #[command(subcommand)]
     Alarm(alarm::AlarmCommand),
+    #[command(subcommand)]
+    Auth(auth::AuthCommand),
+    #[command(subcommand)]
+    User(user::UserCommand),
+    #[command(subcommand)]
+    Role(role::RoleCommand),
     Version(version::VersionArgs),
     #[command(flatten)]
     Unbuilt(unbuilt::UnbuiltCommand),
@@ -124,6 +133,9 @@ async fn run(command: Command, context: &Context) -> Result<(), Exit> {
         Command::Endpoint(args) => args.run(context).await,
         Command::Member(command) => command.run(context).await,
         Command::Alarm(command) => command.run(context).await,
+        Command::Auth(command) => command.run(context).await,
+        Command::User(command) => command.run(context).await,
+        Command::Role(command) => command.run(context).await,
         Command::Version(_) => version::run("etcdctl"),
         Command::Unbuilt(command) => Err(command.refuse()),
     }

@@ -6,10 +6,10 @@ use detcd_proto::etcdserverpb as pb;
 use detcd_proto::mvccpb::KeyValue;
 use pb::response_op::Response;
 
-use super::{Health, Reply, rows};
+use super::{Health, Reply, Unsupported, rows};
 use crate::ctl::go;
 
-pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
+pub fn render(reply: Reply<'_>, hex: bool) -> Result<Vec<u8>, Unsupported> {
     let mut page = Page { hex, out: String::new() };
     match reply {
         Reply::Put(response) => page.put(response),
@@ -64,6 +64,7 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
                 page.out.push('\n');
             }
         }
+        Reply::Auth(reply) => page.auth(reply)?,
         Reply::Health(list) => list.iter().for_each(|health| page.health(health)),
         Reply::Status(list) => list.iter().for_each(|(endpoint, status)| page.status(endpoint, status)),
         Reply::HashKv(list) => {
@@ -76,20 +77,20 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
             }
         }
     }
-    page.out.into_bytes()
+    Ok(page.out.into_bytes())
 }
 
-struct Page {
+pub struct Page {
     hex: bool,
-    out: String,
+    pub out: String,
 }
 
 impl Page {
-    fn field(&mut self, name: &str, value: impl Display) {
+    pub fn field(&mut self, name: &str, value: impl Display) {
         writeln!(self.out, "\"{name}\" : {value}").expect("writing to a String cannot fail");
     }
 
-    fn quoted(&mut self, name: &str, value: &[u8]) {
+    pub fn quoted(&mut self, name: &str, value: &[u8]) {
         self.field(name, go::quote(value));
     }
 
@@ -110,7 +111,7 @@ impl Page {
         }
     }
 
-    fn header(&mut self, header: &Option<pb::ResponseHeader>) {
+    pub fn header(&mut self, header: &Option<pb::ResponseHeader>) {
         let header = header.unwrap_or_default();
         self.id("ClusterID", header.cluster_id);
         self.id("MemberID", header.member_id);

@@ -16,6 +16,7 @@ pub fn render(reply: Reply<'_>) -> Result<Vec<u8>, Unsupported> {
         Reply::Txn(response) => Ok(response.encode_to_vec()),
         Reply::MemberList(response) => Ok(response.encode_to_vec()),
         Reply::Alarm(response) => Ok(response.encode_to_vec()),
+        Reply::Auth(reply) => Ok(super::auth::protobuf(reply)),
         Reply::Watch(reply) => {
             let response = WatchResponse {
                 header: Some(reply.header),

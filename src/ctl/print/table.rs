@@ -21,7 +21,8 @@ pub fn render(reply: Reply<'_>) -> Result<Vec<u8>, Unsupported> {
         | Reply::KeepAlive(_)
         | Reply::TimeToLive { .. }
         | Reply::Leases(_)
-        | Reply::Alarm(_) => return Err(Unsupported("table not supported as output format")),
+        | Reply::Alarm(_)
+        | Reply::Auth(_) => return Err(Unsupported("table not supported as output format")),
     };
     Ok(draw(&rows).into_bytes())
 }
