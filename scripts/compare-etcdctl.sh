@@ -49,8 +49,6 @@ known_between_clients=(
 known_between_servers=(
   'version' 'the client alone answers'
   'endpoint status*' 'each server reports its own version and sizes'
-  'get foo --user*' 'users are not built yet'
-  'unbuilt: *' 'not built yet, and says so'
 )
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -306,7 +304,12 @@ play() {
   named 'unknown command' "$ctl" frobnicate
   named 'help: nothing' "$ctl"; named 'help: --help' "$ctl" --help; named 'help: get' "$ctl" get -h
   named 'help: lease' "$ctl" lease; named 'help: lease frob' "$ctl" lease frob; c version
-  named 'unbuilt: user list' "$ctl" user list; named 'unbuilt: role list' "$ctl" role list
+  c user list; c role list; c user add; c user add :pw; c user get; c user get none; c role add; c role add one; c role get one
+  c role grant-permission one read; c role grant-permission one what a; c role grant-permission one read a --prefix -w json
+  c role grant-permission one readwrite b c; c role get one; c role get one -w json; c role get one -w fields; c role get one -w protobuf
+  c role get one -w table; c role list -w fields; c role revoke-permission one a; c role revoke-permission one a --prefix
+  c user add ann:pw -w json; c user grant-role ann one; c user get ann --detail; c user get ann -w json; c user get ann -w fields
+  c user list -w json; c user revoke-role ann one; c user delete ann; c role delete one; c auth status; c auth enable x; c auth enable
 
   # forgetting
   c compaction; c compaction x; c compaction 1 2; c compaction 0; c compaction 100000; c compaction 10; c compaction 10

@@ -87,6 +87,7 @@ pub async fn start(
     let disk = DataDir::open(folder).map_err(|error| error.to_string())?;
     let owner = detcd_driver::owner(&disk).await.map_err(|fault| fault.0)?;
     let config = settings.core_config(owner)?;
+    let authentication = settings.authentication()?;
     tracing::info!(
         "etcd-version" = %version::SERVER,
         "detcd-version" = env!("CARGO_PKG_VERSION"),
@@ -122,7 +123,7 @@ pub async fn start(
     let dial_patience = Duration::from_secs(1) + Duration::from_millis(settings.election_ms);
     let net = Net::new(identity, dial_patience, reactors.first().clone());
     let runtime = Tokio::new(disk, net.clone(), reactors.clone());
-    let node = detcd_driver::start(runtime, config).await.map_err(|fault| fault.0)?;
+    let node = detcd_driver::start_with(runtime, config, authentication).await.map_err(|fault| fault.0)?;
 
     let (stop, stopping) = stop::stop();
     for listener in &listeners.peer {

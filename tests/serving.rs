@@ -14,8 +14,8 @@ use detcd_runtime_tokio::{
     codec::Codec,
     generated::{
         etcdserverpb::{
-            auth_client::AuthClient, cluster_client::ClusterClient, kv_client::KvClient,
-            lease_client::LeaseClient, maintenance_client::MaintenanceClient, watch_client::WatchClient,
+            cluster_client::ClusterClient, kv_client::KvClient, lease_client::LeaseClient,
+            maintenance_client::MaintenanceClient, watch_client::WatchClient,
         },
         healthpb::health_client::HealthClient,
     },
@@ -274,9 +274,6 @@ async fn what_cannot_be_served_is_refused_in_etcds_words() {
     assert_eq!(unread.code(), Code::ResourceExhausted);
     assert!(unread.message().starts_with("grpc: received message larger than max ("), "{unread}");
 
-    let mut auth = AuthClient::new(place.channel());
-    let unbuilt = soon(auth.auth_status(pb::AuthStatusRequest {})).await.unwrap_err();
-    assert_eq!(said(unbuilt), (Code::Unimplemented, "unimplemented: Auth/AuthStatus".to_string()));
     let stream = soon(kv.range_stream(get("k"))).await.unwrap_err();
     assert_eq!(stream.code(), Code::Unimplemented);
     for (path, text) in [

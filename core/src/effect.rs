@@ -1,5 +1,5 @@
 //! Everything that may go out. Start effects in the order given, finish them in any order, tell the core what finished.
-use crate::{Member, MemberId, Note, Refusal, Ticket, view::Edition, wal::SegmentName};
+use crate::{Member, MemberId, Note, Refusal, Ticket, auth::TokenChange, view::Edition, wal::SegmentName};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use bytes::Bytes;
 use detcd_proto::{etcdserverpb as pb, raftpb};
@@ -11,6 +11,8 @@ pub enum Effect {
     Persist { segment: SegmentName, upto: u64, bytes: Bytes },
     /// One message to a peer; may be lost. Sender and receiver stand in the message.
     Send { to: MemberId, message: Box<raftpb::Message> },
+    /// Tokens were given to a user or taken away. Comes before the edition that shows the entry applied.
+    Tokens(TokenChange),
     /// The newest committed state, for everybody to read. Comes before the replies of the same turn.
     Publish(Arc<Edition>),
     /// The answer to whoever holds the ticket.
@@ -35,6 +37,23 @@ pub enum Reply {
     Alarm(pb::AlarmResponse),
     KeepAlive(pb::LeaseKeepAliveResponse),
     TimeToLive(pb::LeaseTimeToLiveResponse),
+    AuthEnable(pb::AuthEnableResponse),
+    AuthDisable(pb::AuthDisableResponse),
+    AuthStatus(pb::AuthStatusResponse),
+    Authenticate(pb::AuthenticateResponse),
+    UserAdd(pb::AuthUserAddResponse),
+    UserGet(pb::AuthUserGetResponse),
+    UserList(pb::AuthUserListResponse),
+    UserDelete(pb::AuthUserDeleteResponse),
+    UserChangePassword(pb::AuthUserChangePasswordResponse),
+    UserGrantRole(pb::AuthUserGrantRoleResponse),
+    UserRevokeRole(pb::AuthUserRevokeRoleResponse),
+    RoleAdd(pb::AuthRoleAddResponse),
+    RoleGet(pb::AuthRoleGetResponse),
+    RoleList(pb::AuthRoleListResponse),
+    RoleDelete(pb::AuthRoleDeleteResponse),
+    RoleGrantPermission(pb::AuthRoleGrantPermissionResponse),
+    RoleRevokePermission(pb::AuthRoleRevokePermissionResponse),
     /// Every lease, the one that ends first in front.
     Leases(Vec<i64>),
     /// The board's view is now new enough to answer from.

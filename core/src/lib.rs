@@ -5,13 +5,14 @@
 //! give the same effects, byte for byte, on every machine. Whatever the world must do is in the list of effects;
 //! whatever the world has done comes back in the list of inputs.
 //!
-//! The map, arrows pointing down only: `replica → {raft, state, wal}` · `state → command → {store, lease}` ·
+//! The map, arrows pointing down only: `replica → {raft, state, wal}` · `state → command → {store, lease}`, `state → auth` ·
 //! `command → query → {view, store}` · `watch → view` · `store → tree`. `raft` sees entries as bytes and never looks inside;
 //! `store` does not know that Raft exists; `watch` and `query` do not know the replica exists.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod auth;
 pub mod command;
 pub mod config;
 pub mod effect;

@@ -92,6 +92,12 @@ pub enum Refusal {
     StreamSorted,
     /// A range is streamed only with everything in it.
     StreamFiltered,
+    /// A user that logs in by certificate only was given a password.
+    NoPasswordUser,
+    /// A password is longer than bcrypt reads.
+    PasswordTooLong,
+    /// This member's key is good to check tokens and not to make them.
+    VerifyOnly,
     /// A renewal reached a member that does not lead, or leads no longer.
     NotPrimary,
     /// The log did not take the proposal, and never will.
@@ -161,6 +167,9 @@ impl Refusal {
             Refusal::WatchCanceled => Code::Canceled,
             Refusal::MemberNotEnoughStarted
             | Refusal::TooManyRequests
+            | Refusal::NoPasswordUser
+            | Refusal::PasswordTooLong
+            | Refusal::VerifyOnly
             | Refusal::NotPrimary
             | Refusal::ProposalDropped
             | Refusal::TransferTookTooLong
@@ -261,6 +270,9 @@ impl Refusal {
             Refusal::NoInflightDowngrade => "etcdserver: no inflight downgrade job",
             Refusal::StreamSorted => "RangeStream does not support custom sort orders",
             Refusal::StreamFiltered => "RangeStream does not support revision filters",
+            Refusal::NoPasswordUser => "auth: authentication failed, password was given for no password user",
+            Refusal::PasswordTooLong => "bcrypt: password length exceeds 72 bytes",
+            Refusal::VerifyOnly => "auth: token signing attempted with verify-only key",
             Refusal::NotPrimary => "not a primary lessor",
             Refusal::ProposalDropped => "raft proposal dropped",
             Refusal::TransferTookTooLong => "etcdserver: request timed out, leader transfer took too long",

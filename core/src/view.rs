@@ -1,5 +1,5 @@
 //! Committed state as everybody outside the replica sees it: immutable, shared, cheap to clone.
-use crate::{Member, MemberId, lease, state::Tally, store};
+use crate::{Member, MemberId, auth, lease, state::Tally, store};
 use alloc::{string::String, sync::Arc, vec::Vec};
 use detcd_proto::etcdserverpb::AlarmMember;
 
@@ -8,6 +8,7 @@ use detcd_proto::etcdserverpb::AlarmMember;
 pub struct View {
     pub keyspace: store::Keyspace,
     pub leases: lease::Table,
+    pub auth: auth::Table,
     /// Ascending by id.
     pub members: Arc<Vec<Member>>,
     /// Raised alarms, by member, then kind.

@@ -46,7 +46,11 @@ impl One {
             match effect {
                 Effect::Persist { upto, .. } => persisted = Some(upto),
                 Effect::Reply { outcome, .. } => refused = outcome.err(),
-                Effect::Send { .. } | Effect::Publish(_) | Effect::Peers(_) | Effect::Note(_) => {}
+                Effect::Send { .. }
+                | Effect::Publish(_)
+                | Effect::Tokens(_)
+                | Effect::Peers(_)
+                | Effect::Note(_) => {}
             }
         }
         if let Some(upto) = persisted {

@@ -1,7 +1,8 @@
 //! Where the latest edition hangs for all to read. Readers never enter the loop of turns.
 use detcd_core::Edition;
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, Mutex, RwLock},
     task::{Poll, Waker},
 };
@@ -35,6 +36,20 @@ impl Board {
 
     pub fn latest(&self) -> Arc<Edition> {
         self.0.latest.read().expect("nothing panics while it holds this lock").clone()
+    }
+
+    /// Waits for an edition that is as wished, or for the end of `patience`: then false.
+    pub async fn until_or(
+        &self,
+        wish: impl Fn(&Edition) -> bool,
+        patience: impl Future<Output = ()>,
+    ) -> bool {
+        let (mut wished, mut patience) = (pin!(self.until(wish)), pin!(patience));
+        poll_fn(|cx| match wished.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => patience.as_mut().poll(cx).map(|()| false),
+        })
+        .await
     }
 
     /// Waits for an edition that is as wished.

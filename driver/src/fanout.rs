@@ -104,6 +104,11 @@ impl Line {
         self.hub.push(Post::Hub(HubInput::Request { stream: self.stream, request })).map_err(refusal)
     }
 
+    /// Instead of a request that may not be.
+    pub fn refuse(&self, why: Refusal) -> Result<(), Refusal> {
+        self.hub.push(Post::Hub(HubInput::Refused { stream: self.stream, refusal: why })).map_err(refusal)
+    }
+
     pub fn room(&self) {
         self.hub.push_completion(Post::Hub(HubInput::Room { stream: self.stream }));
     }

@@ -9,6 +9,7 @@
 mod board;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod credentials;
 mod fanout;
 mod front;
 mod gate;
@@ -27,13 +28,14 @@ mod telemetry;
 mod turn;
 mod versions;
 
+pub use credentials::{Authentication, Caller, Signer, Tokens};
 pub use front::{
     election::Observation,
     health::Probe,
     kv::RangePieces,
     watch::{WatchReplies, WatchRequests},
 };
-pub use node::{Loads, Node, seat, start};
+pub use node::{Loads, Node, seat, seat_with, start, start_with};
 pub use recovery::owner;
 pub use runtime::{
     Arrival, CallFailed, Disk, Fault, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions,

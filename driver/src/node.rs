@@ -2,6 +2,7 @@
 use crate::{
     Fault, Level, Runtime,
     board::Board,
+    credentials::{Authentication, Caller, Credentials},
     fanout::{self, Fanout, HubTurns},
     gate::Gate,
     log_writer,
@@ -16,8 +17,8 @@ use crate::{
     versions,
 };
 use detcd_core::{
-    Config, Edition, Effects, Input, MemberId, Order, Outcome, Refusal, Replica, Reply, Rng, state::tally,
-    watch::HubConfig,
+    Config, Edition, Effects, Input, MemberId, Order, Outcome, Refusal, Replica, Reply, Rng, auth::Principal,
+    state::tally, watch::HubConfig,
 };
 use detcd_proto::etcdserverpb as pb;
 use std::sync::Arc;
@@ -27,8 +28,9 @@ const INBOX_MAX: usize = 1 << 16;
 /// Tasks that serve watchers.
 const HUBS: usize = 2;
 
-/// One running member. A cheap handle; its front methods (`front/`) are what the RPC services call.
-pub struct Node<R: Runtime>(pub(crate) Arc<Inner<R>>);
+/// One running member, and on whose behalf it is asked. A cheap handle; its front methods (`front/`) are what the RPC
+/// services call.
+pub struct Node<R: Runtime>(pub(crate) Arc<Inner<R>>, pub(crate) Caller);
 
 pub(crate) struct Inner<R: Runtime> {
     pub rt: R,
@@ -37,6 +39,7 @@ pub(crate) struct Inner<R: Runtime> {
     pub board: Board,
     pub fanout: Fanout,
     pub meters: Arc<Meters>,
+    pub credentials: Arc<Credentials>,
     inbox: Mailbox<Input>,
     pub stopping: Latch,
     stopped: Latch,
@@ -55,7 +58,7 @@ pub struct Loads {
 
 impl<R: Runtime> Clone for Node<R> {
     fn clone(&self) -> Self {
-        Node(self.0.clone())
+        Node(self.0.clone(), self.1.clone())
     }
 }
 
@@ -64,7 +67,16 @@ impl<R: Runtime> Clone for Node<R> {
 /// Answers when the log is read back; the member then joins the others on its own. A fault here is for the operator:
 /// the log is damaged, belongs to another member, or the disk does not work.
 pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> {
-    let (node, turns, hubs) = assemble(&rt, config).await?;
+    start_with(rt, config, Authentication::default()).await
+}
+
+/// As [`start`], with another way to recognise callers.
+pub async fn start_with<R: Runtime>(
+    rt: R,
+    config: Config,
+    authentication: Authentication,
+) -> Result<Node<R>, Fault> {
+    let (node, turns, hubs) = assemble(&rt, config, authentication).await?;
     for hub in hubs {
         rt.spawn("fanout", fanout::run(hub));
     }
@@ -75,7 +87,16 @@ pub async fn start<R: Runtime>(rt: R, config: Config) -> Result<Node<R>, Fault> 
 
 /// As [`start`], for a host that calls the member when it has something to do, instead of running its loops as tasks.
 pub async fn seat<R: Runtime>(rt: R, config: Config) -> Result<(Node<R>, Seat<R>), Fault> {
-    let (node, turns, hubs) = assemble(&rt, config).await?;
+    seat_with(rt, config, Authentication::default()).await
+}
+
+/// As [`seat`], with another way to recognise callers.
+pub async fn seat_with<R: Runtime>(
+    rt: R,
+    config: Config,
+    authentication: Authentication,
+) -> Result<(Node<R>, Seat<R>), Fault> {
+    let (node, turns, hubs) = assemble(&rt, config, authentication).await?;
     let seat = Seat::new(node.0.inbox.clone(), turns, hubs);
     Ok((node, seat))
 }
@@ -83,7 +104,11 @@ pub async fn seat<R: Runtime>(rt: R, config: Config) -> Result<(Node<R>, Seat<R>
 /// The member, and its loops; what writes its log and what asks for versions runs already.
 type Parts<R> = (Node<R>, Turns<R>, Vec<HubTurns<R>>);
 
-async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault> {
+async fn assemble<R: Runtime>(
+    rt: &R,
+    config: Config,
+    authentication: Authentication,
+) -> Result<Parts<R>, Fault> {
     let (recovered, open) = match recovery::recover(rt, config.plants).await? {
         Some((replayed, open)) => {
             let id = (replayed.metadata.node_id, replayed.metadata.cluster_id);
@@ -112,17 +137,19 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
     let rng = &mut Rng::from_seed(rt.entropy());
     let (fanout, hubs) = Fanout::new(rt, &first, HUBS, hub_config, replies_max, &meters, rng);
     let inbox = Mailbox::bounded(INBOX_MAX);
-    let node = Node(Arc::new(Inner {
+    let inner = Arc::new(Inner {
         rt: rt.clone(),
         config,
         gate: Gate::new(inbox.clone()),
         board: Board::new(first),
         fanout,
         meters: meters.clone(),
+        credentials: Arc::new(Credentials::new(authentication)),
         inbox: inbox.clone(),
         stopping: Latch::default(),
         stopped: Latch::default(),
-    }));
+    });
+    let node = Node(inner, Caller::default());
     let hands = Hands {
         rt: rt.clone(),
         me: node.0.config.me.id,
@@ -132,6 +159,7 @@ async fn assemble<R: Runtime>(rt: &R, config: Config) -> Result<Parts<R>, Fault>
         gate: node.0.gate.clone(),
         meters: meters.clone(),
         heartbeat_interval: node.0.config.heartbeat_interval,
+        credentials: node.0.credentials.clone(),
         versions: Mailbox::bounded(1),
         led: 0,
     };
@@ -189,8 +217,18 @@ impl<R: Runtime> Node<R> {
         self.0.gate.ask(|ticket| Input::Admin { ticket, order }).await.map(|_| ())
     }
 
-    /// Proposes; the answer comes when this member has applied it.
-    pub(crate) async fn propose(&self, request: pb::InternalRaftRequest) -> Outcome {
+    /// Proposes for the caller; the answer comes when this member has applied it.
+    pub(crate) async fn propose(&self, mut request: pb::InternalRaftRequest) -> Outcome {
+        let (who, _) = self.principal().await?;
+        if !who.is_nobody() {
+            let Principal { name, revision } = who;
+            request.header = Some(pb::RequestHeader { id: 0, username: name, auth_revision: revision });
+        }
+        self.propose_as_nobody(request).await
+    }
+
+    /// As [`Node::propose`], for what is of this member or asks nobody's name.
+    pub(crate) async fn propose_as_nobody(&self, request: pb::InternalRaftRequest) -> Outcome {
         let (meters, rt, operation) = (&self.0.meters, &self.0.rt, tally::operation(&request));
         let request = Box::new(request);
         let begun = rt.now();

@@ -1,7 +1,7 @@
 //! Starts effects; never waits. Whatever must be known later comes back as an input.
 use crate::{
-    Net, Runtime, board::Board, fanout::Fanout, gate::Gate, log_writer::Write, mailbox::Mailbox,
-    meters::Meters, telemetry,
+    Net, Runtime, board::Board, credentials::Credentials, fanout::Fanout, gate::Gate, log_writer::Write,
+    mailbox::Mailbox, meters::Meters, telemetry,
 };
 use detcd_core::{Effect, MemberId, Moment, Span};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ pub struct Hands<R: Runtime> {
     pub gate: Gate,
     pub meters: Arc<Meters>,
     pub heartbeat_interval: Span,
+    pub credentials: Arc<Credentials>,
     /// Nudged when this member has become the leader.
     pub versions: Mailbox<()>,
     /// The term this member was last seen to lead.
@@ -29,6 +30,7 @@ impl<R: Runtime> Hands<R> {
                 self.log.push(Write { segment, upto, bytes }).expect("the core keeps one write in flight");
             }
             Effect::Send { to: _, message } => self.rt.net().send(*message),
+            Effect::Tokens(change) => self.credentials.take(change, self.rt.now()),
             Effect::Publish(edition) => {
                 let standing = edition.standing;
                 if standing.leader == Some(self.me) && standing.term > self.led {

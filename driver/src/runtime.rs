@@ -16,6 +16,13 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn wall_nanos(&self) -> u64;
     /// A seed. Asked at boot and never after.
     fn entropy(&self) -> u64;
+    /// What nobody can guess: tokens are made of it.
+    fn secret(&self) -> [u8; 32];
+    /// The bcrypt hash of a password of at most 72 bytes, in its text form (`$2a$…`). This takes its time by intent, and
+    /// nobody but the caller waits for it. `cost`: 4 to 31.
+    fn hash_password(&self, password: String, cost: u32) -> impl Future<Output = String> + Send;
+    /// Whether this is the hash of the password; what is no bcrypt hash is the hash of none. As slow as making it.
+    fn check_password(&self, password: String, hash: Bytes) -> impl Future<Output = bool> + Send;
     /// Never early. A moment that has passed is no wait.
     fn sleep_until(&self, at: Moment) -> impl Future<Output = ()> + Send;
     fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static);

@@ -21,7 +21,7 @@ pub async fn run<R: Runtime>(node: Node<R>, nudge: Mailbox<()>) {
         nudges.clear();
         for request in wanted(&node).await {
             // Refused or lost: the next round asks again.
-            node.propose(request).await.ok();
+            node.propose_as_nobody(request).await.ok();
         }
     }
 }

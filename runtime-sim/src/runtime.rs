@@ -6,6 +6,7 @@ use crate::{
     task::Sleep,
     world::{HandOver, Life, Serve, Slot, Stage, Stop},
 };
+use bytes::Bytes;
 use detcd_core::Moment;
 use detcd_driver::{Fault, Level, Runtime};
 use std::{
@@ -16,6 +17,9 @@ use std::{
 
 /// Where simulated wall clocks stand when a run begins: 2026-01-01, in nanoseconds since 1970.
 const WALL_ORIGIN_NS: u64 = 1_767_225_600_000_000_000;
+
+/// How long a password's hash takes.
+const HASHING_NS: u64 = 50_000_000;
 
 #[derive(Clone)]
 pub struct Sim {
@@ -92,6 +96,22 @@ impl Runtime for Sim {
 
     fn entropy(&self) -> u64 {
         self.stage.enter(|world| world.draw_entropy())
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        self.stage.enter(|world| world.draw_secret())
+    }
+
+    async fn hash_password(&self, password: String, cost: u32) -> String {
+        self.stage.nap(HASHING_NS).await;
+        // No hash at all: nobody here attacks one, and real ones take long by intent.
+        format!("sim${cost}${password}")
+    }
+
+    async fn check_password(&self, password: String, hash: Bytes) -> bool {
+        self.stage.nap(HASHING_NS).await;
+        let of = |hash: &[u8]| hash.splitn(3, |byte| *byte == b'$').nth(2).map(<[u8]>::to_vec);
+        of(&hash).is_some_and(|of| of == password.as_bytes())
     }
 
     async fn sleep_until(&self, at: Moment) {

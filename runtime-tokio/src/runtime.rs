@@ -3,8 +3,10 @@ use crate::{
     clock::{self, Clock},
     disk::DataDir,
     net::Net,
+    passwords::Hashers,
     threads::{self, Reactors},
 };
+use bytes::Bytes;
 use detcd_core::Moment;
 use detcd_driver::{Fault, Level, Runtime};
 use std::{fmt, future::Future, hash::BuildHasher as _, sync::Arc};
@@ -18,11 +20,12 @@ struct Parts {
     disk: DataDir,
     net: Net,
     reactors: Arc<Reactors>,
+    hashers: Hashers,
 }
 
 impl Tokio {
     pub fn new(disk: DataDir, net: Net, reactors: Arc<Reactors>) -> Tokio {
-        Tokio(Arc::new(Parts { clock: Clock::start(), disk, net, reactors }))
+        Tokio(Arc::new(Parts { clock: Clock::start(), disk, net, reactors, hashers: Hashers::default() }))
     }
 
     pub fn reactors(&self) -> &Reactors {
@@ -45,6 +48,22 @@ impl Runtime for Tokio {
     fn entropy(&self) -> u64 {
         // The standard library keys its hashers from the system's generator, anew for each.
         std::collections::hash_map::RandomState::new().hash_one(clock::wall_nanos())
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        let mut secret = [0; 32];
+        if let Err(error) = getrandom::fill(&mut secret) {
+            end(&Fault(format!("the system gives no random bytes: {error}")));
+        }
+        secret
+    }
+
+    async fn hash_password(&self, password: String, cost: u32) -> String {
+        self.0.hashers.hash(password, cost).await
+    }
+
+    async fn check_password(&self, password: String, hash: Bytes) -> bool {
+        self.0.hashers.check(password, hash).await
     }
 
     async fn sleep_until(&self, at: Moment) {

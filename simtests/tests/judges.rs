@@ -199,6 +199,7 @@ fn edition(store: &Store, leases: Table, applied: u64) -> Edition {
         view: View {
             keyspace: store.keyspace().clone(),
             leases,
+            auth: Default::default(),
             members: Arc::default(),
             alarms: Arc::default(),
             cluster_version: None,

@@ -1,5 +1,6 @@
 //! What `etcd` is told on its command line and in `ETCD_*` variables, and what follows from it.
 //! Source: contract-cli 2 to 5.
+mod auth;
 mod flags;
 mod urls;
 
@@ -47,6 +48,9 @@ pub const FLAGS: &[Flag] = flags! {
     "listen-metrics-urls" MaybeUrls "" "URLs to serve /metrics and the pages about health on besides the client URLs";
     "metrics" OneOf(&["basic", "extensive"]) "basic" "extensive adds how long calls take";
     "pre-vote" Switch "true" "run an additional Raft election phase";
+    "auth-token" Text "simple" "auth token type and its options";
+    "auth-token-ttl" Unsigned "300" "time (in seconds) a simple token lives without being used";
+    "bcrypt-cost" Unsigned "10" "cost of hashing passwords, 4 to 31";
     "logger" OneOf(&["zap"]) "zap" "only zap's format is there";
     "log-outputs" Text "default" "default, stdout, stderr or file paths, with commas between";
     "log-level" OneOf(&["debug", "info", "warn", "error", "panic", "fatal"]) "info"
@@ -118,6 +122,10 @@ pub struct Settings {
     pub enable_grpc_gateway: bool,
     pub listen_metrics_urls: Vec<String>,
     pub extensive_metrics: bool,
+    pub auth_token: String,
+    /// In seconds.
+    pub auth_token_ttl: u64,
+    pub bcrypt_cost: u64,
 }
 
 /// An election may not take longer; etcd's limit.
@@ -166,6 +174,9 @@ impl Settings {
             enable_grpc_gateway: values.switch("enable-grpc-gateway"),
             listen_metrics_urls: values.words("listen-metrics-urls"),
             extensive_metrics: values.text("metrics") == "extensive",
+            auth_token: values.text("auth-token").to_string(),
+            auth_token_ttl: values.unsigned("auth-token-ttl"),
+            bcrypt_cost: values.unsigned("bcrypt-cost"),
         };
         if values.is_set("listen-client-urls") && !values.is_set("advertise-client-urls") {
             return Err(

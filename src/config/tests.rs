@@ -165,3 +165,37 @@ fn the_version_block_has_etcds_shape() {
     assert_eq!(heads, ["etcd Version", "Git SHA", "Go Version", "Go OS/Arch", "detcd Version"]);
     assert!(text.starts_with("etcd Version: 3.7.1\n"));
 }
+
+#[test]
+fn the_kind_of_token_is_read_with_its_options() {
+    let read = |text: &str| {
+        let authentication = settings(&[&format!("--auth-token={text}")]).unwrap().authentication()?;
+        Ok::<String, String>(format!("{:?}", authentication.tokens))
+    };
+    assert_eq!(read("").as_deref(), Ok("None"));
+    assert_eq!(read("simple").as_deref(), Ok("Simple { ttl: Span(300000000000) }"));
+    let keys = concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-tokio/src/jwt/testdata");
+    let signed =
+        format!("jwt,sign-method=RS256,pub-key={keys}/rsa.pub.pem,priv-key={keys}/rsa.pem,ttl=1h,x=y");
+    assert_eq!(read(&signed).as_deref(), Ok("Signed"));
+    for wrong in [
+        "jwts",
+        "jwt",
+        "jwt,sign-method=none",
+        "jwt,sign-method=RS257",
+        "jwt,sign-method=RS256,pub-key=/no/such/file",
+        "jwt,sign-method=RS256,ttl=5",
+        "jwt,sign-method",
+        "jwt,sign-method=RS256=x",
+        "jwt,sign-method=RS256,sign-method=RS256",
+    ] {
+        assert_eq!(read(wrong).unwrap_err(), "auth: invalid auth options", "{wrong}");
+    }
+    assert_eq!(read("jwt,sign-method=RS256").unwrap_err(), "auth: missing key data");
+    let cost = |flag: &str| settings(&[flag]).unwrap().authentication().unwrap().bcrypt_cost;
+    for (flag, means) in [("4", 4), ("31", 31), ("3", 10), ("32", 10), ("4294967300", 10)] {
+        assert_eq!(cost(&format!("--bcrypt-cost={flag}")), means);
+    }
+    let ttl = settings(&["--auth-token-ttl=7"]).unwrap().authentication().unwrap();
+    assert_eq!(format!("{:?}", ttl.tokens), "Simple { ttl: Span(7000000000) }");
+}

@@ -14,8 +14,8 @@ use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Sub
 use super::exit::Exit;
 use super::globals::{self, GlobalArgs, Settings};
 use super::{
-    alarm, compaction, defrag, del, downgrade, endpoint, get, go, lease, member, move_leader, put, txn,
-    unbuilt, version, watch,
+    alarm, auth, compaction, defrag, del, downgrade, endpoint, get, go, lease, member, move_leader, put,
+    role, txn, unbuilt, user, version, watch,
 };
 
 const AFTER_HELP: &str = "\
@@ -64,6 +64,12 @@ enum Command {
     MoveLeader(move_leader::MoveLeaderArgs),
     #[command(subcommand)]
     Downgrade(downgrade::DowngradeCommand),
+    #[command(subcommand)]
+    Auth(auth::AuthCommand),
+    #[command(subcommand)]
+    User(user::UserCommand),
+    #[command(subcommand)]
+    Role(role::RoleCommand),
     Version(version::VersionArgs),
     #[command(flatten)]
     Unbuilt(unbuilt::UnbuiltCommand),
@@ -134,6 +140,9 @@ async fn run(command: Command, context: &Context) -> Result<(), Exit> {
         Command::Defrag(args) => args.run(context).await,
         Command::MoveLeader(args) => args.run(context).await,
         Command::Downgrade(command) => command.run(context).await,
+        Command::Auth(command) => command.run(context).await,
+        Command::User(command) => command.run(context).await,
+        Command::Role(command) => command.run(context).await,
         Command::Version(_) => version::run("etcdctl"),
         Command::Unbuilt(command) => Err(command.refuse()),
     }

@@ -12,6 +12,7 @@ use clap::{ArgAction, Args};
 use super::client::Address;
 use super::exit::Exit;
 use super::go;
+use super::password;
 use super::print::{Format, Printer};
 
 /// The raw flags: `None` where nothing was given.
@@ -290,7 +291,8 @@ fn identity(user: Option<String>, password: Option<String>, token: Option<String
         None => match user.split_once(':') {
             Some((name, password)) => (name.to_owned(), password.to_owned()),
             None => {
-                return Err(Exit::not_built("etcdctl", "the password prompt (give --user name:password)"));
+                let password = password::ask("Password: ").map_err(Exit::error)?;
+                (user, password)
             }
         },
     };

@@ -5,6 +5,7 @@
 //! answer. Commands never write to standard output themselves.
 
 mod alarm;
+mod auth;
 mod cli;
 pub mod client;
 mod compaction;
@@ -19,11 +20,14 @@ pub(crate) mod go;
 mod lease;
 mod member;
 mod move_leader;
+mod password;
 mod print;
 mod put;
 mod range;
+mod role;
 mod txn;
 mod unbuilt;
+mod user;
 pub mod utl;
 mod version;
 mod watch;

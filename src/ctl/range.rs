@@ -54,7 +54,7 @@ impl KeySpan {
 }
 
 /// The smallest key above every key that starts with `prefix`, or the open end if all its bytes are 0xff.
-fn prefix_end(prefix: &[u8]) -> Bytes {
+pub fn prefix_end(prefix: &[u8]) -> Bytes {
     match prefix.iter().rposition(|byte| *byte != 0xff) {
         Some(last) => {
             let mut end = prefix[..=last].to_vec();

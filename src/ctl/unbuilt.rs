@@ -15,12 +15,6 @@ pub struct Anything {
 
 #[derive(Debug, Subcommand)]
 pub enum UnbuiltCommand {
-    /// (not built yet) Switches users and permissions on and off
-    Auth(Anything),
-    /// (not built yet) Adds, changes and removes users
-    User(Anything),
-    /// (not built yet) Adds, changes and removes roles
-    Role(Anything),
     /// (not built yet) Saves the keyspace of a member to a file
     Snapshot(Anything),
     /// (not built yet) Copies changes to another cluster
@@ -40,9 +34,6 @@ pub enum UnbuiltCommand {
 impl UnbuiltCommand {
     pub fn refuse(&self) -> Exit {
         let name = match self {
-            UnbuiltCommand::Auth(_) => "auth",
-            UnbuiltCommand::User(_) => "user",
-            UnbuiltCommand::Role(_) => "role",
             UnbuiltCommand::Snapshot(_) => "snapshot",
             UnbuiltCommand::MakeMirror(_) => "make-mirror",
             UnbuiltCommand::Lock(_) => "lock",

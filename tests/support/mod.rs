@@ -60,6 +60,11 @@ pub struct Member {
 }
 
 impl Member {
+    /// Starts with this flag too.
+    pub fn flag(&mut self, flag: &str) {
+        self.args.push(flag.to_string());
+    }
+
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "already running");
         let log = std::fs::File::options().create(true).append(true).open(&self.log).unwrap();

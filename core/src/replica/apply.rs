@@ -105,6 +105,9 @@ impl Replica {
             }
             Event::LeaseGranted(id) => self.lease_granted(now, id),
             Event::LeaseRevoked(id) => self.lease_revoked(id),
+            // A member forgets its tokens when it ends, so those that it reads back are gone.
+            Event::Tokens(_) if self.is_replaying => {}
+            Event::Tokens(change) => effects.push(Effect::Tokens(change)),
             Event::OverQuota { granted } => {
                 if let Some(id) = granted {
                     self.lease_granted(now, id);
@@ -149,6 +152,23 @@ fn header_of(reply: &mut Reply) -> Option<&mut ResponseHeader> {
         Reply::Alarm(response) => &mut response.header,
         Reply::KeepAlive(response) => &mut response.header,
         Reply::TimeToLive(response) => &mut response.header,
+        Reply::AuthEnable(response) => &mut response.header,
+        Reply::AuthDisable(response) => &mut response.header,
+        Reply::AuthStatus(response) => &mut response.header,
+        Reply::Authenticate(response) => &mut response.header,
+        Reply::UserAdd(response) => &mut response.header,
+        Reply::UserGet(response) => &mut response.header,
+        Reply::UserList(response) => &mut response.header,
+        Reply::UserDelete(response) => &mut response.header,
+        Reply::UserChangePassword(response) => &mut response.header,
+        Reply::UserGrantRole(response) => &mut response.header,
+        Reply::UserRevokeRole(response) => &mut response.header,
+        Reply::RoleAdd(response) => &mut response.header,
+        Reply::RoleGet(response) => &mut response.header,
+        Reply::RoleList(response) => &mut response.header,
+        Reply::RoleDelete(response) => &mut response.header,
+        Reply::RoleGrantPermission(response) => &mut response.header,
+        Reply::RoleRevokePermission(response) => &mut response.header,
         Reply::Leases(_) | Reply::ReadPoint | Reply::Done => return None,
     };
     header.as_mut()

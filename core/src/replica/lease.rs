@@ -131,7 +131,8 @@ impl Replica {
         };
         for id in expired {
             let lease_revoke = Some(LeaseRevokeRequest { id });
-            let request = Box::new(InternalRaftRequest { lease_revoke, ..Default::default() });
+            let header = self.own_header();
+            let request = Box::new(InternalRaftRequest { header, lease_revoke, ..Default::default() });
             if self.propose(now, Waiter::Expiry, request).is_ok() {
                 self.notes.push(Note::LeaseExpired { lease: id });
             } else if let Some(deadlines) = &mut self.deadlines {

@@ -1,6 +1,6 @@
 //! What goes into the log, and what becomes of those who wait for it. Source: contract-semantics 14.3, 14.4.
 use super::{Replica, WAITING_MAX, proposals::Waiter};
-use crate::{Moment, Plant, Refusal, Ticket};
+use crate::{Moment, Plant, Refusal, Ticket, auth::Principal};
 use alloc::boxed::Box;
 use bytes::Bytes;
 use detcd_proto::{
@@ -25,6 +25,14 @@ impl Replica {
         if let Err(refusal) = self.propose(now, Waiter::Client(ticket), request) {
             self.reply(ticket, Err(refusal));
         }
+    }
+
+    /// For what the cluster itself asks for, and users might not be allowed to.
+    pub(super) fn own_header(&self) -> Option<RequestHeader> {
+        let auth = &self.state.auth;
+        let Principal { name, revision } =
+            if auth.is_enabled() { Principal::root(auth.revision()) } else { Principal::default() };
+        Some(RequestHeader { id: 0, username: name, auth_revision: revision })
     }
 
     /// An error says that the request is in no log and that nobody waits for it.

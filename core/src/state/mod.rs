@@ -4,17 +4,21 @@
 //! without space takes none that cost space, and what finds the space used up is carried out and reported. Source:
 //! contract-semantics 13.2, 13.3, 16.3.
 mod alarms;
+
 mod leases;
 pub mod member_json;
 mod members;
 pub mod tally;
+mod users;
 
 pub use alarms::{AlarmChange, Alarms};
 pub use members::{Members, shares_url};
 pub use tally::Tally;
 
 use crate::{
-    Config, MemberId, Outcome, Refusal, Reply, View, command, lease, quota,
+    Config, MemberId, Outcome, Refusal, Reply, View,
+    auth::{self, Principal, TokenChange},
+    command, lease, quota,
     store::{Change, Store},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
@@ -31,6 +35,7 @@ use detcd_proto::{
 pub struct State {
     pub store: Store,
     pub leases: lease::Table,
+    pub auth: auth::Table,
     pub members: Members,
     pub alarms: Alarms,
     pub cluster_version: Option<Arc<String>>,
@@ -65,6 +70,8 @@ pub enum Event {
     Alarm(AlarmChange),
     LeaseGranted(i64),
     LeaseRevoked(i64),
+    /// For whoever keeps the tokens that were handed out.
+    Tokens(TokenChange),
     /// It was carried out, and there was no space for it: also a lease that it granted is there.
     OverQuota {
         granted: Option<i64>,
@@ -81,6 +88,7 @@ impl State {
         State {
             store: Store::new(config.plants),
             leases: lease::Table::with_plants(config.plants),
+            auth: auth::Table::default(),
             members: Members::default(),
             alarms: Alarms::default(),
             cluster_version: None,
@@ -95,6 +103,7 @@ impl State {
         View {
             keyspace: self.store.keyspace().clone(),
             leases: self.leases.clone(),
+            auth: self.auth.clone(),
             members: self.members.shared(),
             alarms: self.alarms.shared(),
             cluster_version: self.cluster_version.clone(),
@@ -110,7 +119,7 @@ impl State {
                 Applied { request: 0, outcome: Ok(Reply::Done), event: Event::TermBegun }
             }
             Ok(EntryType::EntryNormal) => match InternalRaftRequest::decode(data) {
-                Ok(request) => self.apply_request(request, changes),
+                Ok(request) => self.apply_request(entry.index, request, changes),
                 Err(_) => not_built(0, "a log entry in the form of etcd 3.4 and before"),
             },
             Ok(EntryType::EntryConfChange) => match ConfChange::decode(data) {
@@ -137,10 +146,15 @@ impl State {
         }
     }
 
-    fn apply_request(&mut self, request: InternalRaftRequest, changes: &mut Vec<Change>) -> Applied {
+    fn apply_request(
+        &mut self,
+        index: u64,
+        request: InternalRaftRequest,
+        changes: &mut Vec<Change>,
+    ) -> Applied {
         let id = request.header.as_ref().map_or(request.id, |header| header.id);
         let begun = self.tally.begin(&request);
-        let (outcome, event) = match self.dispatch(request, changes) {
+        let (outcome, event) = match self.dispatch(index, request, changes) {
             Ok((reply, event)) => (Ok(reply), event),
             Err((refusal, event)) => (Err(refusal), event),
         };
@@ -149,13 +163,23 @@ impl State {
         Applied { request: id, outcome, event }
     }
 
-    fn dispatch(&mut self, request: InternalRaftRequest, changes: &mut Vec<Change>) -> Verdict {
+    fn dispatch(
+        &mut self,
+        index: u64,
+        mut request: InternalRaftRequest,
+        changes: &mut Vec<Change>,
+    ) -> Verdict {
+        let who = request.header.take().map_or_else(Principal::default, |header| Principal {
+            name: header.username,
+            revision: header.auth_revision,
+        });
         if let Some(put) = request.put {
-            self.put(&put, changes)
+            self.put(&who, &put, changes)
         } else if let Some(txn) = request.txn {
-            self.txn(&txn, changes)
+            self.txn(&who, &txn, changes)
         } else if let Some(delete) = request.delete_range {
             self.trusted()?;
+            self.auth.permit_delete_range(&who, &delete)?;
             let (response, made) = command::delete::apply(&mut self.store, &mut self.leases, &delete);
             changes.extend(made);
             self.tally.delete(&delete);
@@ -172,6 +196,7 @@ impl State {
             self.within(fits, Reply::LeaseGrant(response), Event::LeaseGranted(id))
         } else if let Some(revoke) = request.lease_revoke {
             self.trusted()?;
+            self.auth.permit_lease_change(&who, &self.leases, revoke.id)?;
             let changes_before = changes.len();
             let response = self.revoke(revoke.id, changes)?;
             self.tally.revoked(changes.len() - changes_before);
@@ -191,13 +216,14 @@ impl State {
             self.downgrade = downgrade.enabled.then(|| Arc::new(downgrade.ver));
             Ok((Reply::Done, Event::None))
         } else {
-            Err(Refusal::NotBuilt("this kind of request"))?
+            self.auth(index, &who, request)
         }
     }
 
-    fn put(&mut self, request: &PutRequest, changes: &mut Vec<Change>) -> Verdict {
+    fn put(&mut self, who: &Principal, request: &PutRequest, changes: &mut Vec<Change>) -> Verdict {
         self.trusted()?;
         self.uncapped()?;
+        self.auth.permit_put(who, &self.leases, request)?;
         let fits = self.fits(quota::put_cost(request));
         let (response, made) = command::put::apply(&mut self.store, &mut self.leases, request)?;
         changes.extend(made);
@@ -205,12 +231,13 @@ impl State {
         self.within(fits, Reply::Put(response), Event::None)
     }
 
-    fn txn(&mut self, request: &TxnRequest, changes: &mut Vec<Change>) -> Verdict {
+    fn txn(&mut self, who: &Principal, request: &TxnRequest, changes: &mut Vec<Change>) -> Verdict {
         self.trusted()?;
         let cost = quota::txn_cost(request);
         if cost > 0 {
             self.uncapped()?;
         }
+        self.auth.permit_txn(who, &self.leases, request)?;
         let fits = self.fits(cost);
         let (response, made) = command::txn::apply(&mut self.store, &mut self.leases, request)?;
         changes.extend(made);

@@ -7,6 +7,7 @@ use super::{
 use crate::{Edition, KeyRange, Moment, Plant, Plants, Refusal, Rng, Span, View, store::Record};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    format,
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
@@ -36,6 +37,11 @@ pub enum HubInput {
     Request {
         stream: StreamId,
         request: WatchRequest,
+    },
+    /// A request for a watcher that may not be: the client hears why.
+    Refused {
+        stream: StreamId,
+        refusal: Refusal,
     },
     /// The stream takes replies again after it had refused one.
     Room {
@@ -186,6 +192,10 @@ impl Hub {
                 Some(RequestUnion::ProgressRequest(_)) => self.progress(stream, sink),
                 None => {}
             },
+            HubInput::Refused { stream, refusal } => {
+                let text = format!("rpc error: code = {:?} desc = {refusal}", refusal.code());
+                sink.control(stream, refused(self.view.keyspace.revision(), text));
+            }
             HubInput::Room { stream } => {
                 let Some(known) = self.streams.get_mut(&stream) else { return };
                 known.full = false;
@@ -309,15 +319,8 @@ impl Hub {
     fn create(&mut self, stream_id: StreamId, request: &WatchCreateRequest, sink: &mut impl Sink) {
         let revision = self.view.keyspace.revision();
         let Some(stream) = self.streams.get_mut(&stream_id) else { return };
-        let refuse = |reason: String| WatchResponse {
-            created: true,
-            canceled: true,
-            cancel_reason: reason,
-            ..response(-1, revision, Vec::new())
-        };
-        // An empty key is the smallest key.
-        let key = if request.key.is_empty() { Bytes::from_static(&[0]) } else { request.key.clone() };
-        let range = KeyRange::new(key, request.range_end.clone());
+        let refuse = |reason: String| refused(revision, reason);
+        let range = KeyRange::new(key_of(request), request.range_end.clone());
         if request.start_revision < 0 {
             return sink.control(stream_id, refuse(Refusal::Compacted.message().into_owned()));
         }
@@ -431,6 +434,17 @@ impl Hub {
     fn watcher(&self, id: WatcherId) -> Option<&Watcher> {
         self.streams.get(&id.0)?.watchers.get(&id.1)
     }
+}
+
+/// Where a watcher's interval begins: an empty key stands for the smallest one.
+pub fn key_of(request: &WatchCreateRequest) -> Bytes {
+    if request.key.is_empty() { Bytes::from_static(&[0]) } else { request.key.clone() }
+}
+
+/// The answer to a request that comes to no watcher.
+fn refused(revision: i64, cancel_reason: String) -> WatchResponse {
+    let none = response(-1, revision, Vec::new());
+    WatchResponse { created: true, canceled: true, cancel_reason, ..none }
 }
 
 pub(super) fn response(watch_id: i64, revision: i64, events: Vec<Event>) -> WatchResponse {

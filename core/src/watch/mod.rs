@@ -12,7 +12,7 @@ mod index;
 mod watcher;
 
 pub use fragment::split;
-pub use hub::{Census, Hub, HubConfig, HubInput, Sink, StreamEnd, StreamId};
+pub use hub::{Census, Hub, HubConfig, HubInput, Sink, StreamEnd, StreamId, key_of};
 
 #[cfg(test)]
 mod tests;

@@ -88,6 +88,7 @@ fn view(store: &Store) -> View {
     View {
         keyspace: store.keyspace().clone(),
         leases: lease::Table::new(),
+        auth: Default::default(),
         members: Arc::default(),
         alarms: Arc::default(),
         cluster_version: None,

@@ -10,6 +10,7 @@ use detcd_proto::etcdserverpb::{
 impl<R: Runtime> Node<R> {
     pub async fn member_list(&self, request: MemberListRequest) -> Result<MemberListResponse, Refusal> {
         self.admit()?;
+        self.require_known().await?;
         if request.linearizable {
             self.read_point().await?;
         }
@@ -58,6 +59,9 @@ impl<R: Runtime> Node<R> {
 
     /// Why not: for now there is always a reason.
     async fn change_members(&self, change: MemberChange) -> Refusal {
+        if let Err(refusal) = self.require_admin().await {
+            return refusal;
+        }
         let order = Order::ChangeMembers(change);
         match self.0.gate.ask(|ticket| Input::Admin { ticket, order }).await {
             Err(refusal) => refusal,

@@ -3,6 +3,7 @@ use super::{answer, breathe};
 use crate::{Node, Runtime};
 use detcd_core::{
     Edition, Refusal,
+    auth::Principal,
     command::check,
     query::{self, Pieces},
     quota,
@@ -65,7 +66,8 @@ impl<R: Runtime> Node<R> {
             self.admit()?;
         }
         check::range(&request)?;
-        let edition = self.settled(request.serializable).await?;
+        let (who, edition) = self.settled(request.serializable).await?;
+        edition.view.auth.permit_range(&who, &request)?;
         let begun = self.0.rt.now();
         let response = if is_large(&request) {
             match Pieces::new(&edition.view, request, SLICE_PAIRS, SLICE_BYTES) {
@@ -87,7 +89,8 @@ impl<R: Runtime> Node<R> {
         self.admit()?;
         check::range(&request)?;
         query::divisible(&request)?;
-        let edition = self.settled(request.serializable).await?;
+        let (who, edition) = self.settled(request.serializable).await?;
+        edition.view.auth.permit_range(&who, &request)?;
         let pieces = Pieces::new(&edition.view, request, PIECE_PAIRS, self.config().max_request_bytes)?;
         Ok(RangePieces { node: self.clone(), edition, pieces })
     }
@@ -111,7 +114,8 @@ impl<R: Runtime> Node<R> {
         self.fits(quota::txn_cost(&request)).await?;
         check::txn(&request, self.config().max_txn_ops)?;
         if check::is_read_only(&request) {
-            let edition = self.settled(check::is_serializable(&request)).await?;
+            let (who, edition) = self.settled(check::is_serializable(&request)).await?;
+            edition.view.auth.permit_txn(&who, &edition.view.leases, &request)?;
             let mut response = query::txn(&edition.view, &request)?;
             let mut tally = Tally::default();
             tally.txn(&request, &response);
@@ -125,16 +129,18 @@ impl<R: Runtime> Node<R> {
 
     pub async fn compact(&self, request: CompactionRequest) -> Result<CompactionResponse, Refusal> {
         self.admit()?;
+        self.require_admin().await?;
         let request = InternalRaftRequest { compaction: Some(request), ..Default::default() };
         answer!(self.propose(request).await, Compaction)
     }
 
-    /// The state to answer a read from: the board's, after a quorum confirmed that it is new enough if that is wanted.
-    async fn settled(&self, serializable: bool) -> Result<Arc<Edition>, Refusal> {
+    /// Who asks, and the state to answer a read from: the board's, after a quorum confirmed that it is new enough if that
+    /// is wanted.
+    async fn settled(&self, serializable: bool) -> Result<(Principal, Arc<Edition>), Refusal> {
         if !serializable {
             self.read_point().await?;
         }
-        Ok(self.latest())
+        self.principal().await
     }
 
     /// Raises the alarm if there is no space for something of this cost. Source: contract-semantics 13.3.
@@ -149,7 +155,7 @@ impl<R: Runtime> Node<R> {
             alarm: AlarmType::Nospace.into(),
         };
         // The caller is told about the space whatever became of the alarm.
-        self.propose(InternalRaftRequest { alarm: Some(alarm), ..Default::default() }).await.ok();
+        self.propose_as_nobody(InternalRaftRequest { alarm: Some(alarm), ..Default::default() }).await.ok();
         Err(Refusal::NoSpace)
     }
 }

@@ -19,12 +19,14 @@ impl<R: Runtime> Node<R> {
     pub async fn lease_grant(&self, request: LeaseGrantRequest) -> Result<LeaseGrantResponse, Refusal> {
         self.admit()?;
         self.fits(quota::GRANT_COST).await?;
+        self.require_known().await?;
         let request = InternalRaftRequest { lease_grant: Some(request), ..Default::default() };
         answer!(self.propose(request).await, LeaseGrant)
     }
 
     pub async fn lease_revoke(&self, request: LeaseRevokeRequest) -> Result<LeaseRevokeResponse, Refusal> {
         self.admit()?;
+        self.require_known().await?;
         let request = InternalRaftRequest { lease_revoke: Some(request), ..Default::default() };
         answer!(self.propose(request).await, LeaseRevoke)
     }
@@ -35,7 +37,9 @@ impl<R: Runtime> Node<R> {
         request: LeaseKeepAliveRequest,
     ) -> Result<LeaseKeepAliveResponse, Refusal> {
         self.admit()?;
-        let edition = self.latest();
+        let (who, edition) = self.principal().await?;
+        edition.view.auth.permit_known(&who)?;
+        edition.view.auth.permit_lease_change(&who, &edition.view.leases, request.id)?;
         let header = Some(self.header(&edition, edition.view.keyspace.revision()));
         let ttl = match self.ask_leader(PeerCall::KeepAlive(request)).await? {
             Some(PeerAnswer::KeepAlive(response)) => response.ttl,
@@ -50,15 +54,26 @@ impl<R: Runtime> Node<R> {
         request: LeaseTimeToLiveRequest,
     ) -> Result<LeaseTimeToLiveResponse, Refusal> {
         self.admit()?;
+        self.require_known().await?;
+        if request.keys {
+            // Before the leader is asked, so that whoever may not ask learns nothing about what there is.
+            let (who, edition) = self.principal().await?;
+            if let Some(lease) = edition.view.leases.get(request.id) {
+                edition.view.auth.permit_lease_keys(&who, lease.keys())?;
+            }
+        }
         let call = LeaseInternalRequest { lease_time_to_live_request: Some(request) };
         let response = match self.ask_leader(PeerCall::TimeToLive(call)).await? {
             Some(PeerAnswer::TimeToLive(answer)) => answer.lease_time_to_live_response,
             _ => None,
         };
         let unknown = LeaseTimeToLiveResponse { id: request.id, ttl: -1, ..Default::default() };
-        let edition = self.latest();
+        let response = response.unwrap_or(unknown);
+        // The leader may know of keys that this member has not heard of.
+        let (who, edition) = self.principal().await?;
+        edition.view.auth.permit_lease_keys(&who, response.keys.iter())?;
         let header = Some(self.header(&edition, edition.view.keyspace.revision()));
-        Ok(LeaseTimeToLiveResponse { header, ..response.unwrap_or(unknown) })
+        Ok(LeaseTimeToLiveResponse { header, ..response })
     }
 
     /// Those this member knows: at a leader the one that ends first in front, elsewhere, where nobody counts, by id.
@@ -70,10 +85,13 @@ impl<R: Runtime> Node<R> {
             }
             _ => Err(Refusal::NotPrimary),
         };
-        let edition = self.latest();
+        let (who, edition) = self.principal().await?;
+        let (auth, leases) = (&edition.view.auth, &edition.view.leases);
+        auth.permit_known(&who)?;
+        auth.permit_lease_keys(&who, leases.iter().flat_map(|(_, lease)| lease.keys()))?;
         let ids = match counted {
             Ok(Reply::Leases(ids)) => ids,
-            Err(Refusal::NotPrimary) => edition.view.leases.iter().map(|(id, _)| *id).collect(),
+            Err(Refusal::NotPrimary) => leases.iter().map(|(id, _)| *id).collect(),
             Err(refusal) => return Err(refusal),
             Ok(other) => unreachable!("a list of leases was answered with {other:?}"),
         };

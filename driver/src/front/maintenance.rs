@@ -20,7 +20,8 @@ const HASH_SLICE: usize = 10_000;
 
 impl<R: Runtime> Node<R> {
     pub async fn status(&self) -> Result<StatusResponse, Refusal> {
-        let edition = self.latest();
+        let (who, edition) = self.principal().await?;
+        edition.view.auth.permit_known(&who)?;
         let (view, standing) = (&edition.view, edition.standing);
         let size = quota::image_bytes(view.keyspace.bytes_total());
         let no_leader = standing.leader.is_none().then(|| Refusal::NoLeader.to_string());
@@ -44,8 +45,10 @@ impl<R: Runtime> Node<R> {
     /// All actions go through the log, so they need a quorum.
     pub async fn alarm(&self, request: AlarmRequest) -> Result<AlarmResponse, Refusal> {
         self.admit()?;
-        if AlarmAction::try_from(request.action).is_err() {
-            return Err(Refusal::NotBuilt("an alarm action of this number"));
+        match AlarmAction::try_from(request.action) {
+            Ok(AlarmAction::Get) => self.require_known().await?,
+            Ok(AlarmAction::Activate | AlarmAction::Deactivate) => self.require_admin().await?,
+            Err(_) => return Err(Refusal::NotBuilt("an alarm action of this number")),
         }
         answer!(self.propose(InternalRaftRequest { alarm: Some(request), ..Default::default() }).await, Alarm)
     }
@@ -54,6 +57,7 @@ impl<R: Runtime> Node<R> {
     /// alone makes it smaller. Answered at once, and nobody has to wait for it.
     pub async fn defragment(&self) -> Result<DefragmentResponse, Refusal> {
         self.admit()?;
+        self.require_admin().await?;
         // etcd leaves the header out.
         Ok(DefragmentResponse { header: None })
     }
@@ -61,6 +65,7 @@ impl<R: Runtime> Node<R> {
     /// Only the leader hands over. The answer comes when the heir leads, or when it is known that it will not.
     pub async fn move_leader(&self, request: MoveLeaderRequest) -> Result<MoveLeaderResponse, Refusal> {
         self.admit()?;
+        self.require_admin().await?;
         self.hand_over(Some(MemberId(request.target_id))).await?;
         // etcd leaves the header out.
         Ok(MoveLeaderResponse { header: None })
@@ -69,6 +74,7 @@ impl<R: Runtime> Node<R> {
     /// Prepares the cluster for members of the version before, or ends that. Source: contract-semantics 13.9.
     pub async fn downgrade(&self, request: DowngradeRequest) -> Result<DowngradeResponse, Refusal> {
         self.admit()?;
+        self.require_admin().await?;
         let action = DowngradeAction::try_from(request.action).map_err(|_| Refusal::UnknownMethod)?;
         let target = match action {
             DowngradeAction::Cancel => None,
@@ -124,6 +130,7 @@ impl<R: Runtime> Node<R> {
     /// Of this member's own state at a revision, 0 for the newest.
     pub async fn hash_kv(&self, request: HashKvRequest) -> Result<HashKvResponse, Refusal> {
         self.admit()?;
+        self.require_admin().await?;
         let edition = self.latest();
         let begun = self.0.rt.now();
         let mut hashing = query::Hashing::new(&edition.view, request.revision)?;

@@ -1,4 +1,5 @@
 //! What a client can ask a member for, in proto's messages and without any transport: one method of [`Node`] per call.
+pub mod auth;
 pub mod cluster;
 pub mod election;
 pub mod health;
@@ -76,6 +77,9 @@ fn calls_are_send<R: Runtime>(node: &Node<R>) {
     send(node.leader(Default::default()));
     send(node.resign(Default::default()));
     send(async { node.observe(Default::default())?.next().await });
+    send(node.authenticate(Default::default()));
+    send(node.user_add(Default::default()));
+    send(node.user_change_password(Default::default()));
     send(node.member_list(Default::default()));
     send(node.member_add(Default::default()));
     send(node.member_remove(Default::default()));

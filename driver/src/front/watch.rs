@@ -1,11 +1,16 @@
 //! One client's watch stream: requests in, replies out, both in order.
 use crate::{Node, Runtime, board::Board, fanout::Line, outbox::Next};
 use detcd_core::{ClusterId, MemberId, Plants, Refusal, watch};
-use detcd_proto::etcdserverpb::{WatchRequest, WatchResponse};
+use detcd_proto::etcdserverpb::{
+    WatchCreateRequest, WatchRequest, WatchResponse, watch_request::RequestUnion,
+};
 use std::collections::VecDeque;
 
 /// The client's half that asks. Dropping it does not end the stream.
-pub struct WatchRequests(Line);
+pub struct WatchRequests<R: Runtime> {
+    line: Line,
+    node: Node<R>,
+}
 
 /// The client's half that hears. Dropping it ends the stream.
 pub struct WatchReplies {
@@ -24,7 +29,7 @@ const OVERHEAD_BYTES: usize = 512 * 1024;
 
 impl<R: Runtime> Node<R> {
     /// Opens a watch stream; with `require_leader` it ends when no leader is known for too long.
-    pub fn watch(&self, require_leader: bool) -> Result<(WatchRequests, WatchReplies), Refusal> {
+    pub fn watch(&self, require_leader: bool) -> Result<(WatchRequests<R>, WatchReplies), Refusal> {
         self.admit()?;
         if require_leader {
             self.require_leader()?;
@@ -40,15 +45,40 @@ impl<R: Runtime> Node<R> {
             plants: config.plants,
             pieces: VecDeque::new(),
         };
-        Ok((WatchRequests(line), replies))
+        Ok((WatchRequests { line, node: self.clone() }, replies))
     }
 }
 
-impl WatchRequests {
+impl<R: Runtime> WatchRequests<R> {
     /// Passes a request on, once so many earlier ones are answered and read that its answer has a place.
     pub async fn send(&self, request: WatchRequest) -> Result<(), Refusal> {
-        self.0.outbox.admit().await;
-        self.0.request(request)
+        self.line.outbox.admit().await;
+        let refused = match &request.request_union {
+            Some(RequestUnion::CreateRequest(request)) => self.refused(request).await,
+            Some(RequestUnion::CancelRequest(_) | RequestUnion::ProgressRequest(_)) | None => None,
+        };
+        match refused {
+            Some(why) => self.line.refuse(why),
+            None => self.line.request(request),
+        }
+    }
+
+    /// Why the caller may not watch this; asked here once, and never again while the watcher lives. A revision below
+    /// zero is refused for itself, whoever asks.
+    async fn refused(&self, request: &WatchCreateRequest) -> Option<Refusal> {
+        if request.start_revision < 0 {
+            return None;
+        }
+        let permitted = self.node.principal().await.and_then(|(who, edition)| {
+            edition.view.auth.permit_read(&who, &watch::key_of(request), &request.range_end)
+        });
+        match permitted {
+            Ok(()) => None,
+            Err(why @ (Refusal::InvalidAuthToken | Refusal::AuthOldRevision | Refusal::UserEmpty)) => {
+                Some(why)
+            }
+            Err(_) => Some(Refusal::PermissionDenied),
+        }
     }
 }
 

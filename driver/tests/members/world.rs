@@ -17,6 +17,7 @@ use std::{
 
 const LATENCY: Span = Span::millis(1);
 const SYNC: Span = Span::millis(1);
+const HASHING: Span = Span::millis(50);
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -289,6 +290,16 @@ impl Runtime for Machine {
         let mut inner = self.world.lock();
         inner.seeds += 1;
         inner.seeds.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+    fn secret(&self) -> [u8; 32] {
+        [self.entropy() as u8; 32]
+    }
+    async fn hash_password(&self, password: String, _cost: u32) -> String {
+        self.world.sleep_until(self.world.now() + HASHING).await;
+        format!("hash of {password}")
+    }
+    async fn check_password(&self, password: String, hash: Bytes) -> bool {
+        self.hash_password(password, 0).await.as_bytes() == hash
     }
     async fn sleep_until(&self, at: Moment) {
         self.world.sleep_until(at).await;

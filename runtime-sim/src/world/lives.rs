@@ -261,6 +261,14 @@ impl World {
         self.members[member].is_buried
     }
 
+    pub(crate) fn draw_secret(&mut self) -> [u8; 32] {
+        let mut secret = [0; 32];
+        for eight in secret.chunks_exact_mut(8) {
+            eight.copy_from_slice(&self.secrets.u64().to_le_bytes());
+        }
+        secret
+    }
+
     pub(crate) fn draw_entropy(&mut self) -> u64 {
         self.entropy.u64()
     }

@@ -14,34 +14,35 @@ impl Cluster for Api {
         &self,
         request: Request<MemberListRequest>,
     ) -> Result<Response<MemberListResponse>, Status> {
-        self.node.member_list(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.member_list(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn member_add(
         &self,
         request: Request<MemberAddRequest>,
     ) -> Result<Response<MemberAddResponse>, Status> {
-        self.node.member_add(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).member_add(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn member_remove(
         &self,
         request: Request<MemberRemoveRequest>,
     ) -> Result<Response<MemberRemoveResponse>, Status> {
-        self.node.member_remove(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).member_remove(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn member_update(
         &self,
         request: Request<MemberUpdateRequest>,
     ) -> Result<Response<MemberUpdateResponse>, Status> {
-        self.node.member_update(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).member_update(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn member_promote(
         &self,
         request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
-        self.node.member_promote(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).member_promote(request.into_inner()).await.map(Response::new).map_err(status)
     }
 }

@@ -17,9 +17,9 @@ impl Election for Api {
         &self,
         request: Request<CampaignRequest>,
     ) -> Result<Response<CampaignResponse>, Status> {
-        let cut = self.cut(&request);
+        let (node, cut) = (self.asked_by(&request), self.cut(&request));
         tokio::select! {
-            elected = self.node.campaign(request.into_inner()) => elected.map(Response::new).map_err(status),
+            elected = node.campaign(request.into_inner()) => elected.map(Response::new).map_err(status),
             why = cut => Err(why),
         }
     }
@@ -28,11 +28,11 @@ impl Election for Api {
         &self,
         request: Request<ProclaimRequest>,
     ) -> Result<Response<ProclaimResponse>, Status> {
-        self.node.proclaim(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).proclaim(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn leader(&self, request: Request<LeaderRequest>) -> Result<Response<LeaderResponse>, Status> {
-        self.node.leader(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).leader(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     type ObserveStream = Fed<LeaderResponse>;
@@ -42,7 +42,7 @@ impl Election for Api {
         request: Request<LeaderRequest>,
     ) -> Result<Response<Self::ObserveStream>, Status> {
         let cut = self.cut(&request);
-        let observation = self.node.observe(request.into_inner()).map_err(status)?;
+        let observation = self.asked_by(&request).observe(request.into_inner()).map_err(status)?;
         let (feeder, leaders) = fed(WAITING_MAX);
         tokio::spawn(async move {
             let why = tokio::select! {
@@ -59,7 +59,7 @@ impl Election for Api {
     }
 
     async fn resign(&self, request: Request<ResignRequest>) -> Result<Response<ResignResponse>, Status> {
-        self.node.resign(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).resign(request.into_inner()).await.map(Response::new).map_err(status)
     }
 }
 

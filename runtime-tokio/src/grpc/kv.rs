@@ -16,7 +16,8 @@ const PIECES_WAITING_MAX: usize = 1;
 #[tonic::async_trait]
 impl Kv for Api {
     async fn range(&self, request: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
-        self.node.range(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.range(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     type RangeStreamStream = Fed<RangeStreamResponse>;
@@ -27,7 +28,7 @@ impl Kv for Api {
         request: Request<RangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
         let cut = self.cut(&request);
-        let mut pieces = self.node.range_stream(request.into_inner()).await.map_err(status)?;
+        let mut pieces = self.asked_by(&request).range_stream(request.into_inner()).await.map_err(status)?;
         let (feeder, answers) = fed(PIECES_WAITING_MAX);
         tokio::spawn(async move {
             let feed = async {
@@ -47,24 +48,28 @@ impl Kv for Api {
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
-        self.node.put(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.put(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn delete_range(
         &self,
         request: Request<DeleteRangeRequest>,
     ) -> Result<Response<DeleteRangeResponse>, Status> {
-        self.node.delete_range(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.delete_range(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
-        self.node.txn(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.txn(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn compact(
         &self,
         request: Request<CompactionRequest>,
     ) -> Result<Response<CompactionResponse>, Status> {
-        self.node.compact(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.compact(request.into_inner()).await.map(Response::new).map_err(status)
     }
 }

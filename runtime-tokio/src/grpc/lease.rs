@@ -18,14 +18,16 @@ impl Lease for Api {
         &self,
         request: Request<LeaseGrantRequest>,
     ) -> Result<Response<LeaseGrantResponse>, Status> {
-        self.node.lease_grant(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.lease_grant(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn lease_revoke(
         &self,
         request: Request<LeaseRevokeRequest>,
     ) -> Result<Response<LeaseRevokeResponse>, Status> {
-        self.node.lease_revoke(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.lease_revoke(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     type LeaseKeepAliveStream = Fed<LeaseKeepAliveResponse>;
@@ -35,7 +37,7 @@ impl Lease for Api {
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let (feeder, answers) = fed(WAITING_MAX);
-        let (node, cut) = (self.node.clone(), self.cut(&request));
+        let (node, cut) = (self.asked_by(&request), self.cut(&request));
         let requests = request.into_inner();
         tokio::spawn(async move {
             let why = tokio::select! {
@@ -54,14 +56,15 @@ impl Lease for Api {
         &self,
         request: Request<LeaseTimeToLiveRequest>,
     ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
-        self.node.lease_time_to_live(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.lease_time_to_live(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn lease_leases(
         &self,
-        _: Request<LeaseLeasesRequest>,
+        request: Request<LeaseLeasesRequest>,
     ) -> Result<Response<LeaseLeasesResponse>, Status> {
-        self.node.lease_leases().await.map(Response::new).map_err(status)
+        self.asked_by(&request).lease_leases().await.map(Response::new).map_err(status)
     }
 }
 

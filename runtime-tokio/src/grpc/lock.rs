@@ -7,14 +7,14 @@ use tonic::{Request, Response, Status};
 #[tonic::async_trait]
 impl Lock for Api {
     async fn lock(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
-        let cut = self.cut(&request);
+        let (node, cut) = (self.asked_by(&request), self.cut(&request));
         tokio::select! {
-            locked = self.node.lock(request.into_inner()) => locked.map(Response::new).map_err(status),
+            locked = node.lock(request.into_inner()) => locked.map(Response::new).map_err(status),
             why = cut => Err(why),
         }
     }
 
     async fn unlock(&self, request: Request<UnlockRequest>) -> Result<Response<UnlockResponse>, Status> {
-        self.node.unlock(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).unlock(request.into_inner()).await.map(Response::new).map_err(status)
     }
 }

@@ -12,22 +12,24 @@ use tonic::{Request, Response, Status};
 #[tonic::async_trait]
 impl Maintenance for Api {
     async fn alarm(&self, request: Request<AlarmRequest>) -> Result<Response<AlarmResponse>, Status> {
-        self.node.alarm(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.alarm(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
-    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
-        self.node.status().await.map(Response::new).map_err(status)
+    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        self.asked_by(&request).status().await.map(Response::new).map_err(status)
     }
 
     async fn hash_kv(&self, request: Request<HashKvRequest>) -> Result<Response<HashKvResponse>, Status> {
-        self.node.hash_kv(request.into_inner()).await.map(Response::new).map_err(status)
+        let node = self.asked_by(&request);
+        node.hash_kv(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn defragment(
         &self,
-        _: Request<DefragmentRequest>,
+        request: Request<DefragmentRequest>,
     ) -> Result<Response<DefragmentResponse>, Status> {
-        self.node.defragment().await.map(Response::new).map_err(status)
+        self.asked_by(&request).defragment().await.map(Response::new).map_err(status)
     }
 
     async fn hash(&self, _: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
@@ -44,13 +46,13 @@ impl Maintenance for Api {
         &self,
         request: Request<MoveLeaderRequest>,
     ) -> Result<Response<MoveLeaderResponse>, Status> {
-        self.node.move_leader(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).move_leader(request.into_inner()).await.map(Response::new).map_err(status)
     }
 
     async fn downgrade(
         &self,
         request: Request<DowngradeRequest>,
     ) -> Result<Response<DowngradeResponse>, Status> {
-        self.node.downgrade(request.into_inner()).await.map(Response::new).map_err(status)
+        self.asked_by(&request).downgrade(request.into_inner()).await.map(Response::new).map_err(status)
     }
 }

@@ -4,6 +4,7 @@
 //! checks that etcd makes for every call. Source: contract-api 1 and 2, contract-semantics 1.
 mod admission;
 pub mod api;
+mod auth;
 mod cluster;
 mod election;
 mod health;
@@ -14,7 +15,6 @@ mod lock;
 mod maintenance;
 pub mod measure;
 mod stream;
-mod unbuilt;
 mod watch;
 
 use crate::{
@@ -45,6 +45,13 @@ const OVERHEAD_BYTES: usize = 512 * 1024;
 pub struct Api {
     node: Node<Tokio>,
     stopping: Stopping,
+}
+
+impl Api {
+    /// The member, asked by whoever makes this call.
+    fn asked_by<T>(&self, request: &tonic::Request<T>) -> Node<Tokio> {
+        self.node.asked_by(admission::caller(request.metadata().as_ref()))
+    }
 }
 
 /// Every gRPC service of the client port.

@@ -1,6 +1,6 @@
 //! The Watch service.
 use super::{Api, admission, status};
-use crate::generated::etcdserverpb::watch_server::Watch;
+use crate::{Tokio, generated::etcdserverpb::watch_server::Watch};
 use detcd_driver::{WatchReplies, WatchRequests};
 use detcd_proto::etcdserverpb::{WatchRequest, WatchResponse};
 use std::{
@@ -20,7 +20,11 @@ impl Watch for Api {
         request: Request<Streaming<WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let headers = request.metadata().clone().into_headers();
-        let (requests, replies) = self.node.watch(admission::wants_leader(&headers)).map_err(status)?;
+        let (requests, replies) = self
+            .node
+            .asked_by(admission::caller(&headers))
+            .watch(admission::wants_leader(&headers))
+            .map_err(status)?;
         let (tell, broken) = oneshot::channel();
         let caller = request.into_inner();
         let pump = tokio::spawn(async move {
@@ -35,7 +39,7 @@ impl Watch for Api {
 
 /// Ok when the caller asks nothing more; what was asked for is still heard. After a request that cannot be read or
 /// taken the stream ends: the caller would wait for its answer.
-async fn pass_on(mut caller: Streaming<WatchRequest>, requests: WatchRequests) -> Result<(), Status> {
+async fn pass_on(mut caller: Streaming<WatchRequest>, requests: WatchRequests<Tokio>) -> Result<(), Status> {
     while let Some(request) = caller.message().await? {
         requests.send(request).await.map_err(status)?;
     }

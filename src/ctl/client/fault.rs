@@ -20,6 +20,7 @@ pub const PERMISSION_DENIED: &str = "etcdserver: permission denied";
 pub const NO_LEADER: &str = "etcdserver: no leader";
 pub const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted";
 pub const FUTURE_REVISION: &str = "etcdserver: mvcc: required revision is a future revision";
+pub const ROOT_ROLE_MISSING: &str = "etcdserver: root user does not have root role";
 const LEARNER: &str = "etcdserver: rpc not supported for learner";
 const AUTH_NOT_ENABLED: &str = "etcdserver: authentication is not enabled";
 const INVALID_TOKEN: &str = "etcdserver: invalid auth token";
@@ -54,7 +55,7 @@ const KNOWN: &[&str] = &[
     "etcdserver: request is too large",
     "etcdserver: too many requests",
     "etcdserver: root user does not exist",
-    "etcdserver: root user does not have root role",
+    ROOT_ROLE_MISSING,
     "etcdserver: user name already exists",
     USER_EMPTY,
     "etcdserver: user name not found",

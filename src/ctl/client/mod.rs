@@ -5,6 +5,7 @@
 //! There is no pool, no cache and no background work but dialling: a command makes a call or two and ends.
 
 mod address;
+mod auth;
 mod dial;
 pub mod fault;
 mod link;

@@ -67,6 +67,7 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Result<Vec<u8>, Unsupported> {
         Reply::MoveLeader { .. } | Reply::Downgrade { .. } => {
             return Err(Unsupported("fields not supported as output format"));
         }
+        Reply::Auth(reply) => page.auth(reply)?,
         Reply::Health(list) => list.iter().for_each(|health| page.health(health)),
         Reply::Status(list) => list.iter().for_each(|(endpoint, status)| page.status(endpoint, status)),
         Reply::HashKv(list) => {
@@ -82,17 +83,17 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Result<Vec<u8>, Unsupported> {
     Ok(page.out.into_bytes())
 }
 
-struct Page {
+pub struct Page {
     hex: bool,
-    out: String,
+    pub out: String,
 }
 
 impl Page {
-    fn field(&mut self, name: &str, value: impl Display) {
+    pub fn field(&mut self, name: &str, value: impl Display) {
         writeln!(self.out, "\"{name}\" : {value}").expect("writing to a String cannot fail");
     }
 
-    fn quoted(&mut self, name: &str, value: &[u8]) {
+    pub fn quoted(&mut self, name: &str, value: &[u8]) {
         self.field(name, go::quote(value));
     }
 
@@ -113,7 +114,7 @@ impl Page {
         }
     }
 
-    fn header(&mut self, header: &Option<pb::ResponseHeader>) {
+    pub fn header(&mut self, header: &Option<pb::ResponseHeader>) {
         let header = header.unwrap_or_default();
         self.id("ClusterID", header.cluster_id);
         self.id("MemberID", header.member_id);

@@ -11,7 +11,8 @@ use crate::ctl::go;
 
 mod writer;
 
-use writer::{Object, array, null, object};
+pub use writer::Object;
+use writer::{array, null, object};
 
 pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
     let mut out = Vec::new();
@@ -64,6 +65,7 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
             headed(o, response.header.as_ref());
             o.text("version", &response.version);
         }),
+        Reply::Auth(reply) => object(&mut out, |o| super::auth::json(o, reply)),
         Reply::Health(list) => each(&mut out, list, health),
         Reply::Status(list) => each(&mut out, list, |o, (endpoint, response)| {
             o.always_text("Endpoint", endpoint);
@@ -102,7 +104,7 @@ fn header(o: &mut Object<'_>, header: Option<&pb::ResponseHeader>) {
 }
 
 /// The header as a field.
-fn headed(o: &mut Object<'_>, response_header: Option<&pb::ResponseHeader>) {
+pub fn headed(o: &mut Object<'_>, response_header: Option<&pb::ResponseHeader>) {
     if response_header.is_some() {
         o.object("header", |o| header(o, response_header));
     }

@@ -2,6 +2,7 @@
 //!
 //! The texts are etcdctl's to the byte, quirks included: other programs read them.
 
+mod auth;
 mod fields;
 mod json;
 mod protobuf;
@@ -16,6 +17,8 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use detcd_proto::etcdserverpb as pb;
+
+pub use auth::AuthReply;
 
 use super::client::WatchReply;
 use super::exit::Exit;
@@ -64,6 +67,7 @@ pub enum Reply<'a> {
     Leases(&'a pb::LeaseLeasesResponse),
     MemberList(&'a pb::MemberListResponse),
     Alarm(&'a pb::AlarmResponse),
+    Auth(AuthReply<'a>),
     Health(&'a [Health]),
     Status(&'a [(String, pb::StatusResponse)]),
     HashKv(&'a [(String, pb::HashKvResponse)]),

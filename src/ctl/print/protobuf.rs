@@ -18,6 +18,7 @@ pub fn render(reply: Reply<'_>) -> Result<Vec<u8>, Unsupported> {
         Reply::Alarm(response) => Ok(response.encode_to_vec()),
         Reply::MoveLeader { response, .. } => Ok(response.encode_to_vec()),
         Reply::Downgrade { response, .. } => Ok(response.encode_to_vec()),
+        Reply::Auth(reply) => Ok(super::auth::protobuf(reply)),
         Reply::Watch(reply) => {
             let response = WatchResponse {
                 header: Some(reply.header),

@@ -43,6 +43,7 @@ pub fn render(reply: Reply<'_>, hex: bool, value_only: bool) -> Text {
                 page.alarm(alarm);
             }
         }
+        Reply::Auth(reply) => page.auth(reply),
         Reply::Health(list) => page.health(list),
         Reply::Status(list) => page.rows(rows::status(list)),
         Reply::HashKv(list) => page.rows(rows::hash_kv(list)),
@@ -56,18 +57,18 @@ pub fn render(reply: Reply<'_>, hex: bool, value_only: bool) -> Text {
     page.text
 }
 
-struct Page {
+pub struct Page {
     hex: bool,
     value_only: bool,
     text: Text,
 }
 
 impl Page {
-    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+    pub fn line(&mut self, text: std::fmt::Arguments<'_>) {
         push_line(&mut self.text.out, text);
     }
 
-    fn raw_line(&mut self, bytes: &[u8]) {
+    pub fn raw_line(&mut self, bytes: &[u8]) {
         self.text.out.extend_from_slice(bytes);
         self.text.out.push(b'\n');
     }

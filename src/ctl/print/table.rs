@@ -23,7 +23,8 @@ pub fn render(reply: Reply<'_>) -> Result<Vec<u8>, Unsupported> {
         | Reply::Leases(_)
         | Reply::Alarm(_)
         | Reply::MoveLeader { .. }
-        | Reply::Downgrade { .. } => return Err(Unsupported("table not supported as output format")),
+        | Reply::Downgrade { .. }
+        | Reply::Auth(_) => return Err(Unsupported("table not supported as output format")),
     };
     Ok(draw(&rows).into_bytes())
 }

@@ -26,6 +26,7 @@ fn view_of(store: &Store, leases: &lease::Table) -> View {
     View {
         keyspace: store.keyspace().clone(),
         leases: leases.clone(),
+        auth: Default::default(),
         members: Default::default(),
         alarms: Default::default(),
         cluster_version: None,
