@@ -41,8 +41,6 @@ pub struct Clash {
     pub request: Option<DynamicMessage>,
     pub answers: [Answer; 2],
     pub differences: Vec<Difference>,
-    /// What the servers were like when they were asked.
-    pub moment: Moment,
     /// The revisions that were compacted so far in this round.
     pub compactions: Vec<i64>,
     /// The last words of a server that ended.
@@ -303,7 +301,6 @@ impl<'r> Duel<'r> {
             request,
             answers: shown,
             differences,
-            moment: self.moment,
             compactions: self.compactions.clone(),
             obituaries: self.sides.iter_mut().filter_map(|side| side.server.obituary()).collect(),
         }))
