@@ -29,10 +29,25 @@ const VERIFY: &[Step] = &[
             cargo(root, &["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"])
         },
     },
+    Step {
+        name: "clippy of jepsen-like's binary",
+        run: |root| {
+            let rest = ["--all-targets", "--", "--deny", "warnings"];
+            cargo(root, &[&["clippy"], JEPSEN_LIKE, &rest].concat())
+        },
+    },
 ];
 
-const TESTS: &[Step] =
-    &[Step { name: "tests", run: |root| cargo(root, &["test", "--locked", "--workspace"]) }];
+const TESTS: &[Step] = &[
+    Step { name: "tests", run: |root| cargo(root, &["test", "--locked", "--workspace"]) },
+    Step {
+        name: "tests of jepsen-like's binary",
+        run: |root| cargo(root, &[&["test"], JEPSEN_LIKE, &["--bin", "jepsen-like"]].concat()),
+    },
+];
+
+/// Its binary is behind a feature, so that nobody who uses the library links a network.
+const JEPSEN_LIKE: &[&str] = &["--locked", "--package", "detcd-jepsen-like", "--features", "cli"];
 
 /// What a push must pass beyond `verify` and the tests.
 const SIMULATOR: &[Step] = &[

@@ -179,10 +179,13 @@ impl Keyspace {
         changes.map(|(change, ())| &change.0).filter(visible)
     }
 
-    /// The pair as it was before the revision of this change, if there was one and compaction has left it.
+    /// The pair as it was before the revision of this change, if there was one and compaction has left it. A put that
+    /// begins a new life of its key has none, even where the same revision ended the old one. Source:
+    /// contract-semantics 9.4.
     pub fn prev(&self, record: &Record) -> Option<&Record> {
         let before = record.mod_revision() - 1;
-        if before < self.compacted {
+        let begins = !record.is_tombstone() && record.create_revision() == record.mod_revision();
+        if begins || before < self.compacted {
             return None;
         }
         self.version_at(record.key(), before).filter(|record| !record.is_tombstone())

@@ -267,6 +267,19 @@ fn filters_and_previous_values() {
 }
 
 #[test]
+fn a_new_life_in_the_same_revision_has_no_previous_value() {
+    let mut world = World::new();
+    world.create(A, WatchCreateRequest { prev_kv: true, ..create("a", "", 0) });
+    world.put("a", "1");
+    world.write(&[("a", None), ("a", Some("2"))]);
+    let told = ["1 #0 @1 created", "1 #0 @2 put a=1@2", "1 #0 @3 del a=@3 was 1 put a=2@3"];
+    assert_eq!(world.told(), told);
+    // Whoever reads it from the past is told the same.
+    world.create(A, WatchCreateRequest { prev_kv: true, ..create("a", "", 3) });
+    assert_eq!(world.told(), ["1 #1 @3 created", "1 #1 @3 del a=@3 was 1 put a=2@3"]);
+}
+
+#[test]
 fn ids_are_given_in_order_and_taken_once() {
     let mut world = World::new();
     world.create(A, WatchCreateRequest { watch_id: 1, ..create("a", "", 0) });

@@ -58,7 +58,8 @@ fn same_changes(view: &View, model: &Model, from: i64) {
         if let Some(pair) = &change.pair {
             assert_eq!(&record.to_kv(), pair);
         }
-        let prev = if change.main > 1 && change.main > model.compacted {
+        let begins = change.pair.as_ref().is_some_and(|pair| pair.create_revision == change.main);
+        let prev = if change.main > 1 && change.main > model.compacted && !begins {
             model.state(change.main - 1).remove(&change.key)
         } else {
             None

@@ -15,6 +15,7 @@ use super::plan::{Action, Caller, Step, Token, path};
 use super::schema::Schema;
 use super::server::Server;
 use super::symbol::Moment;
+use super::waiting::Begun;
 use super::watching::Watching;
 use super::wire::{Metadata, Received};
 
@@ -40,8 +41,6 @@ pub struct Clash {
     pub request: Option<DynamicMessage>,
     pub answers: [Answer; 2],
     pub differences: Vec<Difference>,
-    /// What the servers were like when they were asked.
-    pub moment: Moment,
     /// The revisions that were compacted so far in this round.
     pub compactions: Vec<i64>,
     /// The last words of a server that ended.
@@ -52,19 +51,24 @@ pub struct Clash {
 pub struct Side {
     pub server: Server,
     tokens: BTreeMap<String, String>,
+    /// Whether authentication is on.
+    asks_who: bool,
     pub watching: Watching,
 }
 
 impl Side {
     pub fn new(server: Server) -> Side {
-        Side { server, tokens: BTreeMap::new(), watching: Watching::default() }
+        Side { server, tokens: BTreeMap::new(), asks_who: false, watching: Watching::default() }
     }
 
-    pub fn metadata(&self, caller: &Caller) -> Metadata {
+    /// What goes with a call. While nobody has to say who he is, servers before 3.6 refuse all tokens, so only reads,
+    /// which change nothing, carry one.
+    pub fn metadata(&self, caller: &Caller, path: &str) -> Metadata {
         let mut metadata: Metadata =
             caller.metadata.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         match &caller.token {
             Token::None => {}
+            _ if !self.asks_who && path != path::RANGE => {}
             Token::Garbage(words) => metadata.push(("token", (*words).to_owned())),
             Token::User { name, key, prefix } => {
                 if let Some(token) = self.tokens.get(name) {
@@ -82,8 +86,9 @@ pub struct Duel<'r> {
     pub sides: [Side; 2],
     pub moment: Moment,
     compactions: Vec<i64>,
+    pub begun: Option<Begun>,
     /// Methods that the first server is known to have: both can be asked at the same time.
-    built: &'r mut BTreeSet<&'static str>,
+    pub built: &'r mut BTreeSet<&'static str>,
 }
 
 impl<'r> Duel<'r> {
@@ -94,7 +99,8 @@ impl<'r> Duel<'r> {
         built: &'r mut BTreeSet<&'static str>,
     ) -> Duel<'r> {
         let moment = Moment { revision: 1, compacted: 0 };
-        Duel { schema, normaliser, sides: servers.map(Side::new), moment, compactions: Vec::new(), built }
+        let sides = servers.map(Side::new);
+        Duel { schema, normaliser, sides, moment, compactions: Vec::new(), begun: None, built }
     }
 
     /// Plays one step on both servers.
@@ -105,6 +111,8 @@ impl<'r> Duel<'r> {
             Action::Watch { stream, request } => self.watch(&step.caller, *stream, request).await,
             Action::Unwatch { stream } => self.unwatch(*stream),
             Action::Settle => self.settle().await,
+            Action::Begin { path, request, key } => self.begin(&step.caller, path, request, key).await,
+            Action::Finish { path } => self.finish(path).await,
             Action::Expire { lease } => self.expire(&step.caller, *lease).await,
         }
     }
@@ -125,6 +133,10 @@ impl<'r> Duel<'r> {
             Action::Watch { stream, request } => format!("{name}, stream {stream} {{ {} }}", said(request)),
             Action::Unwatch { stream } => format!("{name}, stream {stream}: close it"),
             Action::Settle => "all watches: come to rest".to_owned(),
+            Action::Begin { request, .. } => {
+                format!("{name} {{ {} }}: begin, and wait for it later", said(request))
+            }
+            Action::Finish { .. } => format!("{name}: the answer that was waited for"),
             Action::Expire { lease } => format!("lease {lease}: wait for its end"),
         };
         text + &step.caller.to_string()
@@ -162,7 +174,7 @@ impl<'r> Duel<'r> {
 
     async fn ask(&mut self, caller: &Caller, path: &'static str, request: &Bytes) -> Outcome {
         let (message, bytes) = self.resolved(path, request);
-        let metadata = [self.sides[0].metadata(caller), self.sides[1].metadata(caller)];
+        let metadata = [self.sides[0].metadata(caller, path), self.sides[1].metadata(caller, path)];
         let [a, b] = &self.sides;
         let ask_a = a.server.wire.unary(path, &metadata[0], bytes.clone());
         let ask_b = b.server.wire.unary(path, &metadata[1], bytes);
@@ -194,7 +206,7 @@ impl<'r> Duel<'r> {
     ) -> Outcome {
         let resolved: Vec<_> = requests.iter().map(|request| self.resolved(path, request)).collect();
         let ask = async |side: &Side| {
-            let mut talk = side.server.wire.stream(path, side.metadata(caller));
+            let mut talk = side.server.wire.stream(path, side.metadata(caller, path));
             resolved.iter().for_each(|(_, bytes)| talk.say(bytes.clone()));
             talk.half_close();
             let mut messages = Vec::new();
@@ -223,7 +235,7 @@ impl<'r> Duel<'r> {
     }
 
     /// Reads what came back.
-    fn answer(&self, path: &str, messages: Vec<Bytes>) -> Answer {
+    pub fn answer(&self, path: &str, messages: Vec<Bytes>) -> Answer {
         let Some(kind) = self.schema.method(path).map(|method| method.output()) else {
             let status = (-1, format!("an answer to an unknown method, {} messages", messages.len()));
             return Answer { messages: Vec::new(), status };
@@ -238,7 +250,7 @@ impl<'r> Duel<'r> {
         answer
     }
 
-    fn learn(&mut self, path: &str, request: Option<&DynamicMessage>, answers: &[Answer; 2]) {
+    pub fn learn(&mut self, path: &str, request: Option<&DynamicMessage>, answers: &[Answer; 2]) {
         if let Some(revision) = answers[0].revision() {
             self.moment.revision = self.moment.revision.max(revision);
         }
@@ -246,6 +258,11 @@ impl<'r> Duel<'r> {
             let revision = request.and_then(|request| request.get_field_by_name("revision")?.as_i64());
             self.moment.compacted = revision.unwrap_or(0);
             self.compactions.push(self.moment.compacted);
+        }
+        if [path::AUTH_ENABLE, path::AUTH_DISABLE].contains(&path) {
+            for (side, _) in self.sides.iter_mut().zip(answers).filter(|(_, answer)| answer.is_ok()) {
+                side.asks_who = path == path::AUTH_ENABLE;
+            }
         }
         if path == path::AUTHENTICATE {
             let name =
@@ -284,7 +301,6 @@ impl<'r> Duel<'r> {
             request,
             answers: shown,
             differences,
-            moment: self.moment,
             compactions: self.compactions.clone(),
             obituaries: self.sides.iter_mut().filter_map(|side| side.server.obituary()).collect(),
         }))

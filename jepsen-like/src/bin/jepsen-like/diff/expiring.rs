@@ -18,7 +18,7 @@ impl Duel<'_> {
         let wait = async |side: &Side| {
             let begin = Instant::now();
             while begin.elapsed() < EXPIRY_MAX {
-                let metadata = side.metadata(caller);
+                let metadata = side.metadata(caller, path::LEASE_TIME_TO_LIVE);
                 let answer =
                     side.server.wire.unary(path::LEASE_TIME_TO_LIVE, &metadata, request.clone()).await;
                 let answer = answer.ok().and_then(|bytes| pb::LeaseTimeToLiveResponse::decode(bytes).ok());

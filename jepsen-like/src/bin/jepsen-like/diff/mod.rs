@@ -13,6 +13,7 @@ mod schema;
 mod server;
 mod shrink;
 mod symbol;
+mod waiting;
 mod watching;
 mod wire;
 
@@ -250,3 +251,6 @@ impl Progress {
         let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,10 @@ pub enum Action {
     Unwatch { stream: u8 },
     /// Writes a key and waits until every watch stream has seen all before it; then compares what they saw.
     Settle,
+    /// Begins a call that will have to wait; its place in the queue is `key`.
+    Begin { path: &'static str, request: Bytes, key: Bytes },
+    /// Waits for the answer to it.
+    Finish { path: &'static str },
     /// Waits until a lease has run out.
     Expire { lease: i64 },
 }
@@ -91,13 +95,16 @@ impl Step {
 
     /// Whether it waits for nothing but an answer; what is only there to compare is no call.
     pub fn is_call(&self) -> bool {
-        !matches!(self.action, Action::Settle | Action::Unwatch { .. })
+        !matches!(self.action, Action::Settle | Action::Unwatch { .. } | Action::Begin { .. })
     }
 
     /// The method that it uses.
     pub fn path(&self) -> &'static str {
         match &self.action {
-            Action::Unary { path, .. } | Action::Stream { path, .. } => path,
+            Action::Unary { path, .. }
+            | Action::Stream { path, .. }
+            | Action::Begin { path, .. }
+            | Action::Finish { path } => path,
             Action::Watch { .. } | Action::Unwatch { .. } => path::WATCH,
             Action::Settle => path::PUT,
             Action::Expire { .. } => path::LEASE_TIME_TO_LIVE,
@@ -125,6 +132,8 @@ pub mod path {
     pub const HASH: &str = "/etcdserverpb.Maintenance/Hash";
     pub const HASH_KV: &str = "/etcdserverpb.Maintenance/HashKV";
     pub const SNAPSHOT: &str = "/etcdserverpb.Maintenance/Snapshot";
+    pub const AUTH_ENABLE: &str = "/etcdserverpb.Auth/AuthEnable";
+    pub const AUTH_DISABLE: &str = "/etcdserverpb.Auth/AuthDisable";
     pub const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
 }
 

@@ -9,6 +9,9 @@ use super::explained;
 use super::plan::Step;
 use super::round::Judged;
 
+/// How many steps are told, the last ones.
+const STEPS_MAX: usize = 40;
+
 /// Calls to one method, by what became of them.
 #[derive(Clone, Copy, Default)]
 struct Row {
@@ -106,7 +109,12 @@ impl Summary {
 /// A difference: where it was found, and the few steps that lead to it, each as it was said.
 pub fn found(seed: u64, at: usize, said: &[String], clash: &Clash) -> String {
     let mut text = format!("DIFFERENT: seed {seed}, step {at}: {}\n", clash.fingerprint());
-    for (number, line) in said.iter().enumerate() {
+    let unsaid = said.len().saturating_sub(STEPS_MAX);
+    if unsaid > 0 {
+        writeln!(text, "  … {unsaid} steps before these; more time for --shrink makes them fewer")
+            .expect("a String takes everything");
+    }
+    for (number, line) in said.iter().enumerate().skip(unsaid) {
         writeln!(text, "  {:2}. {line}", number + 1).expect("a String takes everything");
     }
     text + &clash_text(clash)

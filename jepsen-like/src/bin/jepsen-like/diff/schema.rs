@@ -54,6 +54,13 @@ impl Schema {
         self.pool.get_service_by_name(service)?.methods().find(|candidate| candidate.name() == method)
     }
 
+    /// Every path of every service.
+    #[cfg(test)]
+    pub fn paths(&self) -> Vec<String> {
+        let methods = self.pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+        methods.map(|m| format!("/{}/{}", m.parent_service().full_name(), m.name())).collect()
+    }
+
     /// Reads a message; bytes that are none are a fault of whoever sent them.
     pub fn decode(&self, kind: MessageDescriptor, bytes: Bytes) -> Result<DynamicMessage, String> {
         DynamicMessage::decode(kind, bytes).map_err(|error| error.to_string())

@@ -46,12 +46,14 @@ impl Server {
     /// Starts or finds the server. Its data, if it is ours, lies in `folder`.
     pub async fn open(source: &Source, folder: &Path) -> Result<Server, String> {
         match source {
-            Source::Address(address) => {
-                let wire = Wire::connect(address).await?;
-                Ok(Server { wire, child: None, log: None })
-            }
+            Source::Address(address) => Ok(Server::found(Wire::connect(address).await?)),
             Source::Program(program) => Server::start(program, folder).await,
         }
+    }
+
+    /// A server that somebody else started and ends.
+    pub fn found(wire: Wire) -> Server {
+        Server { wire, child: None, log: None }
     }
 
     async fn start(program: &Path, folder: &Path) -> Result<Server, String> {

@@ -1,14 +1,16 @@
 //! Watch streams that stay open while other calls are made.
 //!
 //! Events come when they come, in as many replies as the server likes, so replies are not compared one by one. At
-//! certain points the streams settle: a key is written and every stream is given one more watcher that must see this
-//! write from the past. A server serves those who are behind together and a stream in order, so whoever has seen it
-//! has seen all that came before; then what each watcher saw must be the same. No time is waited for.
+//! certain points the streams settle: a key is written that a watcher of our own on every stream waits for. A server
+//! tells a stream's events in order, so whoever has seen this one has seen all that came before. Watchers that start in
+//! the past are served apart, but together: one more of them, and all have caught up when it has. Then what each
+//! watcher saw before the write must be the same. No time is waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use detcd_proto::etcdserverpb as pb;
+use detcd_proto::mvccpb::Event;
 use pb::watch_request::RequestUnion;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
@@ -18,8 +20,10 @@ use super::duel::{Duel, Outcome, Side};
 use super::plan::{Caller, SETTLE_KEY, encoded, path};
 use super::wire::{Received, Talk};
 
-/// The watcher that sees what was written to settle. Explicit IDs do not move a stream's counter.
+/// The watcher that sees what is written to settle, and the one that sees it from the past. Explicit IDs do not move a
+/// stream's counter.
 const SETTLER: i64 = 1 << 40;
+const LATECOMER: i64 = SETTLER + 1;
 
 /// The watch streams of one side.
 #[derive(Default)]
@@ -33,6 +37,10 @@ struct Stream {
     live: BTreeMap<i64, i64>,
     /// Watchers that began before the compacted revision: cancelled by the server, not yet by the client.
     late: BTreeSet<i64>,
+    /// Whether our own watcher is there.
+    has_settler: bool,
+    /// Whether a watcher may still be catching up.
+    behind: bool,
     /// What came and was not compared yet.
     pending: Vec<pb::WatchResponse>,
     /// How it ended, if it has.
@@ -45,7 +53,8 @@ enum Awaited {
     Created,
     Canceled(i64),
     Progress,
-    Event(i64),
+    /// An event of this watcher, at least this new.
+    Event(i64, i64),
 }
 
 impl Awaited {
@@ -56,7 +65,9 @@ impl Awaited {
             Awaited::Progress => {
                 reply.watch_id == -1 && !reply.created && !reply.canceled && reply.events.is_empty()
             }
-            Awaited::Event(id) => reply.watch_id == id && !reply.events.is_empty(),
+            Awaited::Event(id, revision) => {
+                reply.watch_id == id && reply.events.iter().any(|event| mod_revision(event) >= revision)
+            }
         }
     }
 }
@@ -91,25 +102,44 @@ impl Watching {
         self.streams.is_empty()
     }
 
-    /// Makes one more watcher see the revision that was written to settle.
-    async fn settle(&mut self, revision: i64) {
-        let create = pb::WatchCreateRequest {
-            key: Bytes::from_static(SETTLE_KEY),
-            start_revision: revision,
-            watch_id: SETTLER,
-            ..Default::default()
-        };
-        let create = encoded(&pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) });
-        let cancel = pb::WatchCancelRequest { watch_id: SETTLER };
-        let cancel = encoded(&pb::WatchRequest { request_union: Some(RequestUnion::CancelRequest(cancel)) });
-        for stream in self.streams.values_mut() {
-            stream.talk.say(create.clone());
-            stream.hear(Awaited::Event(SETTLER)).await;
-            stream.talk.say(cancel.clone());
-            stream.hear(Awaited::Canceled(SETTLER)).await;
-            stream.pending.retain(|reply| reply.watch_id != SETTLER);
+    /// Makes sure that every stream has our watcher.
+    async fn prepare(&mut self) {
+        for stream in self.streams.values_mut().filter(|stream| !stream.has_settler) {
+            stream.talk.say(create(SETTLER, 0));
+            stream.hear(Awaited::Created).await;
+            stream.has_settler = true;
         }
     }
+
+    /// Waits until every stream has told all before `revision`, which was written to settle.
+    async fn settle(&mut self, revision: i64) {
+        for stream in self.streams.values_mut() {
+            stream.hear(Awaited::Event(SETTLER, revision)).await;
+            if std::mem::take(&mut stream.behind) {
+                stream.talk.say(create(LATECOMER, revision));
+                stream.hear(Awaited::Event(LATECOMER, revision)).await;
+                let cancel = pb::WatchCancelRequest { watch_id: LATECOMER };
+                let cancel = pb::WatchRequest { request_union: Some(RequestUnion::CancelRequest(cancel)) };
+                stream.talk.say(encoded(&cancel));
+                stream.hear(Awaited::Canceled(LATECOMER)).await;
+            }
+            stream.pending.retain(|reply| ![SETTLER, LATECOMER].contains(&reply.watch_id));
+        }
+    }
+}
+
+fn create(watch_id: i64, start_revision: i64) -> Bytes {
+    let key = Bytes::from_static(SETTLE_KEY);
+    let create = pb::WatchCreateRequest { key, start_revision, watch_id, ..Default::default() };
+    encoded(&pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) })
+}
+
+fn key(event: &Event) -> &[u8] {
+    event.kv.as_ref().map_or(&[], |kv| &kv.key)
+}
+
+fn mod_revision(event: &Event) -> i64 {
+    event.kv.as_ref().map_or(0, |kv| kv.mod_revision)
 }
 
 impl Duel<'_> {
@@ -149,11 +179,13 @@ impl Duel<'_> {
         let (moment, schema) = (self.moment, self.schema);
         let [a, b] = &mut self.sides;
         let ask = async |side: &mut Side| {
-            let metadata = side.metadata(caller);
+            let metadata = side.metadata(caller, path::WATCH);
             let open = || Stream {
                 talk: side.server.wire.stream(path::WATCH, metadata),
                 live: BTreeMap::new(),
                 late: BTreeSet::new(),
+                has_settler: false,
+                behind: false,
                 pending: Vec::new(),
                 end: None,
             };
@@ -170,12 +202,15 @@ impl Duel<'_> {
                         _ => 0,
                     };
                     stream.live.insert(reply.watch_id, start);
+                    stream.behind |= start > 0;
                     if start > 0 && start < moment.compacted {
                         stream.late.insert(reply.watch_id);
                     }
                 } else if reply.canceled {
                     stream.live.remove(&reply.watch_id);
                     stream.late.remove(&reply.watch_id);
+                    // What was written to settle may be told to it or not.
+                    stream.pending.retain(|told| told.watch_id != reply.watch_id || reply.watch_id == -1);
                 }
             }
             let mut answer = Answer::empty();
@@ -203,6 +238,8 @@ impl Duel<'_> {
         if self.sides[0].watching.is_empty() {
             return Outcome::Same;
         }
+        let [a, b] = &mut self.sides;
+        tokio::join!(a.watching.prepare(), b.watching.prepare());
         let caller = Caller::default();
         let put = pb::PutRequest { key: Bytes::from_static(SETTLE_KEY), ..Default::default() };
         let before = self.moment.revision;
@@ -217,7 +254,7 @@ impl Duel<'_> {
         for stream in streams {
             let Some(kind) = self.schema.method(path::WATCH).map(|method| method.output()) else { continue };
             let answers = self.sides.each_mut().map(|side| match side.watching.streams.get_mut(&stream) {
-                Some(stream) => seen(stream, &kind),
+                Some(stream) => seen(stream, revision, &kind),
                 None => Answer::empty(),
             });
             let outcome = self.judge(path::WATCH, &caller, None, answers);
@@ -229,13 +266,14 @@ impl Duel<'_> {
     }
 }
 
-/// What the watchers of a stream saw since it was asked for last: per watcher one message with all events and one for
+/// What the watchers of a stream saw before `revision` and since it was asked for last: per watcher one message with all events and one for
 /// every other reply, watchers in order of their IDs.
-fn seen(stream: &mut Stream, kind: &prost_reflect::MessageDescriptor) -> Answer {
+fn seen(stream: &mut Stream, revision: i64, kind: &prost_reflect::MessageDescriptor) -> Answer {
     let mut answer = Answer::empty();
     let mut watchers: BTreeMap<i64, Vec<pb::WatchResponse>> = BTreeMap::new();
     let mut newest: BTreeMap<i64, i64> = BTreeMap::new();
     let mut in_pieces: BTreeSet<i64> = BTreeSet::new();
+    let mut later = Vec::new();
     for mut reply in stream.pending.drain(..) {
         let id = reply.watch_id;
         if id == -1 && reply.events.is_empty() && !reply.canceled {
@@ -244,13 +282,27 @@ fn seen(stream: &mut Stream, kind: &prost_reflect::MessageDescriptor) -> Answer 
         if let Some(fault) = fault(&reply, newest.get(&id).copied(), in_pieces.contains(&id)) {
             answer.status = (-1, format!("watcher {id}: {fault}"));
         }
-        let last = reply.events.iter().filter_map(|event| Some(event.kv.as_ref()?.mod_revision)).max();
-        newest.extend(last.map(|last| (id, last)));
+        newest.extend(reply.events.iter().map(mod_revision).max().map(|last| (id, last)));
         if reply.fragment {
             in_pieces.insert(id)
         } else {
             in_pieces.remove(&id)
         };
+        // What was before is looked up when an event is sent, and the writes to settle are followed by compactions.
+        for event in reply.events.iter_mut().filter(|event| key(event) == SETTLE_KEY) {
+            event.prev_kv = None;
+        }
+        if !reply.events.is_empty() {
+            let (before, after) = reply.events.drain(..).partition(|event| mod_revision(event) < revision);
+            reply.events = after;
+            if !reply.events.is_empty() {
+                later.push(reply.clone());
+            }
+            reply.events = before;
+            if reply.events.is_empty() {
+                continue;
+            }
+        }
         // How events are spread over replies is up to the server.
         reply.header = reply.header.filter(|_| reply.canceled);
         reply.fragment = false;
@@ -262,6 +314,7 @@ fn seen(stream: &mut Stream, kind: &prost_reflect::MessageDescriptor) -> Answer 
             _ => replies.push(reply),
         }
     }
+    stream.pending = later;
     for reply in watchers.into_values().flatten() {
         let mut message = DynamicMessage::new(kind.clone());
         if message.transcode_from(&reply).is_ok() {
@@ -276,8 +329,7 @@ fn seen(stream: &mut Stream, kind: &prost_reflect::MessageDescriptor) -> Answer 
 
 /// What no reply with events may do.
 fn fault(reply: &pb::WatchResponse, newest: Option<i64>, goes_on: bool) -> Option<&'static str> {
-    let revisions: Vec<i64> =
-        reply.events.iter().filter_map(|event| Some(event.kv.as_ref()?.mod_revision)).collect();
+    let revisions: Vec<i64> = reply.events.iter().map(mod_revision).collect();
     let header = reply.header.as_ref();
     if header.is_none() {
         return Some("a reply without header");

@@ -163,7 +163,7 @@ impl Stream for Outgoing {
 
 /// A codec that leaves bytes alone.
 #[derive(Clone, Copy, Debug, Default)]
-struct Raw;
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

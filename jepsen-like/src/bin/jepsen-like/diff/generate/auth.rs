@@ -100,8 +100,8 @@ fn caller(dice: &mut Dice) -> Caller {
 
 /// Authentication is turned on, many sorts of callers make `calls`, and it is turned off again.
 pub fn enabled(dice: &mut Dice, mut calls: impl FnMut(&mut Dice) -> Vec<Step>) -> Vec<Step> {
-    let on = || Step::unary("/etcdserverpb.Auth/AuthEnable", &pb::AuthEnableRequest {});
-    let off = || Step::unary("/etcdserverpb.Auth/AuthDisable", &pb::AuthDisableRequest {});
+    let on = || Step::unary(path::AUTH_ENABLE, &pb::AuthEnableRequest {});
+    let off = || Step::unary(path::AUTH_DISABLE, &pb::AuthDisableRequest {});
     let mut steps: Vec<Step> = (0..8).map(|stream| Step::new(Action::Unwatch { stream })).collect();
     steps.extend([on(), user_add_plain("root"), on(), grant_role("root", "root"), role_add("root")]);
     for (user, role) in [("u1", "r1"), ("u2", "r2")] {

@@ -6,6 +6,7 @@ mod dice;
 mod keys;
 mod kv;
 mod lease;
+mod lock;
 mod watch;
 
 use std::collections::VecDeque;
@@ -27,6 +28,8 @@ pub enum Area {
     Maintenance,
     /// MemberList, and member changes that are refused
     Cluster,
+    /// Lock and Election
+    Lock,
     /// Users, roles, tokens; calls while authentication is on
     Auth,
     /// grpc health, unknown services and methods
@@ -52,7 +55,9 @@ impl Workload {
         let dice = &mut self.dice;
         if area == Area::Auth && dice.percent(5) {
             // While authentication is on nobody may write to let watches settle, so none are left open.
-            let areas: Vec<Area> = self.areas.iter().copied().filter(|area| *area != Area::Watch).collect();
+            // Nor does anybody wait for a lock then: who may look at the queue is another question.
+            let open = |area: &Area| ![Area::Watch, Area::Lock].contains(area);
+            let areas: Vec<Area> = self.areas.iter().copied().filter(open).collect();
             return auth::enabled(dice, |dice| {
                 let area = dice.pick(&areas);
                 calls(area, dice, leases)
@@ -79,6 +84,7 @@ fn calls(area: Area, dice: &mut Dice, leases: &[i64]) -> Vec<Step> {
         Area::Watch => watch::step(dice),
         Area::Maintenance => cluster::maintenance(dice, |dice| kv::step(dice, leases)),
         Area::Cluster => cluster::cluster(dice),
+        Area::Lock => lock::step(dice),
         Area::Auth if dice.percent(40) => kv::step(dice, leases),
         Area::Auth => vec![auth::manage(dice)],
         Area::Other => cluster::other(dice),
@@ -93,6 +99,7 @@ fn weight(area: Area) -> u64 {
         Area::Watch => 25,
         Area::Maintenance => 8,
         Area::Cluster => 3,
+        Area::Lock => 2,
         Area::Auth => 10,
         Area::Other => 2,
     }
