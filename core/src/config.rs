@@ -32,6 +32,8 @@ pub struct Config {
     pub max_txn_ops: usize,
     /// Space the keyspace may take, in bytes; 0 means etcd's default of 2 GiB, negative means no limit.
     pub quota_backend_bytes: i64,
+    /// How often a leader lets it be known through the log how long a lease has left that has longer than this.
+    pub lease_checkpoint_interval: Span,
     /// A log segment is closed once it has grown to this many bytes.
     pub segment_bytes: u64,
     /// Most bytes of entries in one message to a peer.
@@ -69,6 +71,7 @@ impl Config {
             max_request_bytes: 1_572_864,
             max_txn_ops: 128,
             quota_backend_bytes: 0,
+            lease_checkpoint_interval: Span::secs(300),
             segment_bytes: 64_000_000,
             max_message_bytes: 512 * 1024,
             max_inflight_messages: 512,

@@ -1,5 +1,5 @@
 //! What comes out of the log: the state changes, and whoever proposed it here hears what became of it.
-use super::{Replica, proposals::Waiter};
+use super::{Replica, proposals::Waiter, reads::Reader};
 use crate::{
     Effect, Effects, MemberId, Moment, Note, Outcome, Plant, Reply,
     state::{AlarmChange, Applied, Event},
@@ -46,7 +46,7 @@ impl Replica {
             Event::Compacted { bound, physical: true } => Some(bound),
             _ => None,
         };
-        self.react(now, event, effects);
+        self.react(now, request, event, effects);
         match (waiter, parked) {
             (Some(Waiter::Client(ticket)), None) => {
                 let outcome = self.stamped(outcome);
@@ -57,11 +57,15 @@ impl Replica {
                 self.compactions.push((bound, ticket, outcome));
             }
             (Some(Waiter::Publish), _) => self.published(),
-            (Some(Waiter::Alarm | Waiter::Expiry) | None, _) => {}
+            // Somebody else may lead by now: the leader has to be confirmed anew.
+            (Some(Waiter::Renewal { ticket, lease }), _) => {
+                self.read_as_leader(now, Reader::KeepAlive { ticket, lease });
+            }
+            (Some(Waiter::Alarm | Waiter::Expiry | Waiter::Checkpoint) | None, _) => {}
         }
     }
 
-    fn react(&mut self, now: Moment, event: Event, effects: &mut Effects) {
+    fn react(&mut self, now: Moment, request: u64, event: Event, effects: &mut Effects) {
         match event {
             Event::None | Event::Compacted { .. } => {}
             Event::TermBegun => {
@@ -102,6 +106,7 @@ impl Replica {
             }
             Event::LeaseGranted(id) => self.lease_granted(now, id),
             Event::LeaseRevoked(id) => self.lease_revoked(id),
+            Event::LeasesCheckpointed(ids) => self.leases_checkpointed(request, &ids),
             Event::OverQuota { granted } => {
                 if let Some(id) = granted {
                     self.lease_granted(now, id);

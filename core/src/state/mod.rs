@@ -61,6 +61,8 @@ pub enum Event {
     Alarm(AlarmChange),
     LeaseGranted(i64),
     LeaseRevoked(i64),
+    /// What these leases had left was noted.
+    LeasesCheckpointed(Vec<i64>),
     /// It was carried out, and there was no space for it: also a lease that it granted is there.
     OverQuota {
         granted: Option<i64>,
@@ -162,6 +164,8 @@ impl State {
             self.trusted()?;
             let response = self.revoke(revoke.id, changes)?;
             Ok((Reply::LeaseRevoke(response), Event::LeaseRevoked(revoke.id)))
+        } else if let Some(checkpoint) = request.lease_checkpoint {
+            Ok((Reply::Done, Event::LeasesCheckpointed(self.checkpoint(&checkpoint))))
         } else if let Some(alarm) = request.alarm {
             let (mut response, change) =
                 self.alarms.apply(&alarm).ok_or(Refusal::NotBuilt("an alarm action of this number"))?;
