@@ -13,7 +13,9 @@ use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Sub
 
 use super::exit::Exit;
 use super::globals::{self, GlobalArgs, Settings};
-use super::{alarm, compaction, del, endpoint, get, go, lease, member, put, txn, unbuilt, version, watch};
+use super::{
+    alarm, compaction, del, elect, endpoint, get, go, lease, lock, member, put, txn, unbuilt, version, watch,
+};
 
 const AFTER_HELP: &str = "\
 Every global option can come from the environment: ETCDCTL_ENDPOINTS, ETCDCTL_WRITE_OUT, ETCDCTL_USER and so on.
@@ -57,6 +59,8 @@ enum Command {
     Member(member::MemberCommand),
     #[command(subcommand)]
     Alarm(alarm::AlarmCommand),
+    Lock(lock::LockArgs),
+    Elect(elect::ElectArgs),
     Version(version::VersionArgs),
     #[command(flatten)]
     Unbuilt(unbuilt::UnbuiltCommand),
@@ -124,6 +128,8 @@ async fn run(command: Command, context: &Context) -> Result<(), Exit> {
         Command::Endpoint(args) => args.run(context).await,
         Command::Member(command) => command.run(context).await,
         Command::Alarm(command) => command.run(context).await,
+        Command::Lock(args) => args.run(context).await,
+        Command::Elect(args) => args.run(context).await,
         Command::Version(_) => version::run("etcdctl"),
         Command::Unbuilt(command) => Err(command.refuse()),
     }

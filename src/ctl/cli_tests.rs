@@ -68,7 +68,7 @@ fn complaints_are_etcdctls() {
 
 #[test]
 fn unbuilt_commands_take_anything_and_say_so() {
-    for line in ["user add root:pw", "lock name --ttl 5", "snapshot save f", "auth enable"] {
+    for line in ["user add root:pw", "move-leader 1", "snapshot save f", "auth enable"] {
         let Some(Command::Unbuilt(command)) = parse(line).unwrap().command else { panic!("{line}") };
         let exit = command.refuse();
         let name = line.split(' ').next().unwrap();

@@ -31,10 +31,6 @@ pub enum UnbuiltCommand {
     Downgrade(Anything),
     /// (not built yet) Copies changes to another cluster
     MakeMirror(Anything),
-    /// (not built yet) Holds a lock, maybe while a command runs
-    Lock(Anything),
-    /// (not built yet) Takes part in an election
-    Elect(Anything),
     /// (not built yet) Measures the cluster
     Check(Anything),
     /// (not built yet) Prints completions for a shell
@@ -54,8 +50,6 @@ impl UnbuiltCommand {
             UnbuiltCommand::MoveLeader(_) => "move-leader",
             UnbuiltCommand::Downgrade(_) => "downgrade",
             UnbuiltCommand::MakeMirror(_) => "make-mirror",
-            UnbuiltCommand::Lock(_) => "lock",
-            UnbuiltCommand::Elect(_) => "elect",
             UnbuiltCommand::Check(_) => "check",
             UnbuiltCommand::Completion(_) => "completion",
             UnbuiltCommand::Options(_) => "options",
