@@ -35,6 +35,8 @@ pub struct Config {
     pub max_learners: usize,
     /// Space the keyspace may take, in bytes; 0 means etcd's default of 2 GiB, negative means no limit.
     pub quota_backend_bytes: i64,
+    /// How often a leader lets it be known through the log how long a lease has left that has longer than this.
+    pub lease_checkpoint_interval: Span,
     /// A log segment is closed once it has grown to this many bytes.
     pub segment_bytes: u64,
     /// Most bytes of entries in one message to a peer.
@@ -74,6 +76,7 @@ impl Config {
             strict_reconfig_check: true,
             max_learners: 1,
             quota_backend_bytes: 0,
+            lease_checkpoint_interval: Span::secs(300),
             segment_bytes: 64_000_000,
             max_message_bytes: 512 * 1024,
             max_inflight_messages: 512,

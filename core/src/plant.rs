@@ -109,6 +109,8 @@ plants! {
     OldLeaderRevokes = "old_leader_revokes",
     /// C56: a renewal is granted without asking a quorum, and for a lease that has expired and is being revoked.
     KeepaliveLies = "keepalive_lies",
+    /// C57: a new leader gives every lease its whole time again, whatever was noted of what it had left.
+    TtlResetOnLeaderChange = "ttl_reset_on_leader_change",
     /// C58: a lease whose revocation did not come through is never revoked again.
     ExpiredNotRevoked = "expired_not_revoked",
     /// C59: a lease is counted from when its grant is proposed, so a renewal that meets the grant on its way brings the
@@ -116,6 +118,8 @@ plants! {
     GrantKeepaliveRace = "grant_keepalive_race",
     /// C60: a key that was put under another lease still goes with the first.
     ReattachWrongDelete = "reattach_wrong_delete",
+    /// C61: who waited for a lock gets it without a look whether its own key is still there.
+    LockWithoutLeaseCheck = "lock_without_lease_check",
     /// C64: a message that is addressed to another member is taken.
     AcceptForeignMemberMsg = "accept_foreign_member_msg",
     /// Our own: a leader counts its own entry as durable before its disk says so.

@@ -319,3 +319,61 @@ fn a_lease_that_was_granted_without_space_runs_out_too() {
     one.turn(Vec::new());
     assert_eq!(one.leases(), [0; 0]);
 }
+
+/// A lease of 1000 s after 700 of them: what is left of it once another leads, who was not there.
+fn left_to_the_next(plants: Plants) -> i64 {
+    let mut one = Alone::boot_with(1, plants);
+    one.grant(5, 1000);
+    for _ in 0..7 {
+        one.now = one.now + Span::secs(100);
+        one.turn(Vec::new());
+    }
+    one.boot_again().ttl(5)
+}
+
+#[test]
+fn a_new_leader_goes_on_from_the_last_checkpoint() {
+    let left = left_to_the_next(Plants::NONE);
+    assert!((390..=401).contains(&left), "{left}: noted after 600 s, and an election on top");
+}
+
+#[cfg(feature = "plants")]
+#[test]
+fn ttl_reset_on_leader_change_begins_anew() {
+    assert!(left_to_the_next(Plants::only(detcd_core::Plant::TtlResetOnLeaderChange)) > 990);
+}
+
+/// Else the next leader would end the lease before its promised time.
+#[test]
+fn a_renewal_is_promised_when_the_checkpoint_is_forgotten() {
+    let mut one = Alone::boot();
+    one.grant(5, 1000);
+    one.now = one.now + Span::secs(300);
+    one.turn(Vec::new());
+    one.slow_disk();
+    one.renew(5);
+    assert_eq!(one.renewed(), [0; 0]);
+    one.finish_writes();
+    // The leader is confirmed anew.
+    one.turn(Vec::new());
+    assert_eq!(one.renewed(), [1000]);
+    one.renew(5);
+    assert_eq!(one.renewed(), [1000, 1000], "once is enough");
+    assert!(one.boot_again().ttl(5) > 990);
+}
+
+#[test]
+fn a_renewal_goes_behind_a_checkpoint_that_is_on_its_way() {
+    let mut one = Alone::boot();
+    one.grant(5, 1000);
+    one.slow_disk();
+    one.now = one.now + Span::secs(300);
+    one.turn(Vec::new());
+    one.renew(5);
+    assert_eq!(one.renewed(), [0; 0]);
+    one.finish_writes();
+    // The leader is confirmed anew.
+    one.turn(Vec::new());
+    assert_eq!(one.renewed(), [1000]);
+    assert!(one.boot_again().ttl(5) > 990);
+}

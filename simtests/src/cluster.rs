@@ -33,9 +33,16 @@ pub struct Settings {
     pub watch_replies_max: usize,
     /// A reply to a watcher that takes so many bytes is split.
     pub watch_fragment_bytes: usize,
+    /// How often a leader notes how long a lease has left.
+    #[serde(with = "nanoseconds", rename = "lease_checkpoint_ns", default = "five_minutes")]
+    pub lease_checkpoint: Span,
     /// Not written with the plan: the same plan is played with and without a planted bug.
     #[serde(skip)]
     pub plants: Plants,
+}
+
+fn five_minutes() -> Span {
+    Span::secs(300)
 }
 
 /// A span as a number; the core knows nothing of serde.
@@ -58,7 +65,7 @@ impl fmt::Display for Settings {
             f,
             "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight, \
              {} bytes applied at once, {} may wait for a quorum, watchers hear of progress every {} ms, past changes are \
-             looked at by {}, {} replies wait for them and those of {} bytes are split",
+             looked at by {}, {} replies wait for them and those of {} bytes are split, leases are noted every {} ms",
             self.members,
             self.heartbeat.as_millis(),
             self.election.as_millis(),
@@ -71,7 +78,8 @@ impl fmt::Display for Settings {
             self.watch_progress.as_millis(),
             self.watch_slice_changes,
             self.watch_replies_max,
-            self.watch_fragment_bytes
+            self.watch_fragment_bytes,
+            self.lease_checkpoint.as_millis()
         )
     }
 }
@@ -112,6 +120,7 @@ impl Settings {
             watch_slice_changes: self.watch_slice_changes,
             watch_replies_max: self.watch_replies_max,
             watch_fragment_bytes: Some(self.watch_fragment_bytes),
+            lease_checkpoint_interval: self.lease_checkpoint,
             plants: self.plants,
             ..Config::new(named[slot].clone(), cluster_id, bootstrap)
         }

@@ -30,6 +30,9 @@ pub struct Plan {
     /// Who else contends for turns, and at what; one client each.
     #[serde(default)]
     pub contenders: Vec<Contest>,
+    /// They ask the members' Lock and Election services instead of following the recipe themselves.
+    #[serde(default)]
+    pub services: bool,
     pub manners: Manners,
     /// What the watchers want, one each.
     pub watchers: Vec<Wish>,
@@ -63,6 +66,7 @@ impl Plan {
             watch_slice_changes: *dice.pick(&[1, 20, 10_000]),
             watch_replies_max: *dice.pick(&[2, 16, 128]),
             watch_fragment_bytes: *dice.pick(&[150, 1_000, 2_000_000]),
+            lease_checkpoint: Span::secs(300),
             plants,
         };
         // A fixed number of things happens per election timeout, so that slow clusters are not better tested.
@@ -105,6 +109,10 @@ impl Plan {
         let dice = &mut Dice::split(seed, Concern::Plan, 1);
         let contest = if dice.coin() { Contest::Lock } else { Contest::Election };
         let contenders = vec![contest; [0, 2, 3, 5][dice.weighted(&[14, 2, 3, 1])]];
+        let dice = &mut Dice::split(seed, Concern::Plan, 2);
+        settings.lease_checkpoint =
+            *dice.pick(&[Span::millis(300), Span::millis(800), Span::secs(2), Span::secs(300)]);
+        let services = dice.coin();
         let dice = &mut Dice::new(seed, Concern::Clocks);
         let drift_max = *dice.pick(&[0, 100, 50_000]);
         let clocks = (0..members)
@@ -147,6 +155,7 @@ impl Plan {
             large_permille,
             mix,
             contenders,
+            services,
             manners,
             watchers,
             storm_ns,
@@ -208,7 +217,8 @@ impl fmt::Display for Plan {
         writeln!(f, "clients   {} on {} keys: {}", self.clients, self.keys, self.mix)?;
         writeln!(f, "manners   {}", self.manners)?;
         if let Some(contest) = self.contenders.first() {
-            writeln!(f, "turns     {} contend for {contest}", self.contenders.len())?;
+            let by = if self.services { " by the members' services" } else { "" };
+            writeln!(f, "turns     {} contend for {contest}{by}", self.contenders.len())?;
         }
         for watcher in &self.watchers {
             writeln!(f, "watcher   {watcher}")?;

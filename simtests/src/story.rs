@@ -3,7 +3,7 @@ use crate::{
     client::{Client, Manners, Recorder, locker::Locker, watcher::Watcher},
     cluster::Cluster,
     invariants::{Canary, Durability, HaltsWithReason, OneLeaderPerTerm, SilentWithoutTail},
-    judge::{self, Chronicle, Expected, Leases, Linear, Made, Queues, Reach, Watched, Work},
+    judge::{self, Chronicle, Expected, Leases, Linear, Made, Queues, Reach, Turns, Watched, Work},
     nemesis::{self, Doom, LastBlow, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
@@ -304,9 +304,12 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         let stopped = stopped.clone();
         stage.spawn(client(number).work(workload, move || stopped.load(Ordering::Relaxed)));
     }
+    let turns = Turns::default();
     for (number, contest) in (CONTENDERS..).zip(plan.contenders) {
         let stopped = stopped.clone();
-        stage.spawn(Locker::new(client(number), contest).work(move || stopped.load(Ordering::Relaxed)));
+        let turns = plan.services.then(|| turns.clone());
+        stage
+            .spawn(Locker::new(client(number), contest, turns).work(move || stopped.load(Ordering::Relaxed)));
     }
     let watched: Vec<Watched> = plan.watchers.into_iter().map(Watched::new).collect();
     let silenced = Arc::new(AtomicBool::new(false));
@@ -340,6 +343,11 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
             patience_ns: 3 * election_ns + 200_000_000,
         };
         verdict = close(&cluster, &recorder, &chronicle, &leases, closing).await;
+        if verdict == Verdict::Clean
+            && let Some(text) = turns.granted(&chronicle.records())
+        {
+            verdict = Verdict::Fail { judge: "turns".into(), text };
+        }
         if verdict == Verdict::Clean {
             verdict = hear_out(&cluster, &chronicle, &recorder, &watched).await;
         }
@@ -358,6 +366,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         lease_promises,
         lease_ends,
         guarded_writes: judge::guarded_writes(&made),
+        turns_granted: turns.count(),
         queue_looks: queues.looks(),
         ..Work::default()
     };

@@ -14,8 +14,8 @@ use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Sub
 use super::exit::Exit;
 use super::globals::{self, GlobalArgs, Settings};
 use super::{
-    alarm, auth, compaction, defrag, del, downgrade, endpoint, get, go, lease, member, move_leader, put,
-    role, txn, unbuilt, user, version, watch,
+    alarm, auth, compaction, defrag, del, downgrade, elect, endpoint, get, go, lease, lock, member,
+    move_leader, put, role, txn, unbuilt, user, version, watch,
 };
 
 const AFTER_HELP: &str = "\
@@ -70,6 +70,8 @@ enum Command {
     User(user::UserCommand),
     #[command(subcommand)]
     Role(role::RoleCommand),
+    Lock(lock::LockArgs),
+    Elect(elect::ElectArgs),
     Version(version::VersionArgs),
     #[command(flatten)]
     Unbuilt(unbuilt::UnbuiltCommand),
@@ -143,6 +145,8 @@ async fn run(command: Command, context: &Context) -> Result<(), Exit> {
         Command::Auth(command) => command.run(context).await,
         Command::User(command) => command.run(context).await,
         Command::Role(command) => command.run(context).await,
+        Command::Lock(args) => args.run(context).await,
+        Command::Elect(args) => args.run(context).await,
         Command::Version(_) => version::run("etcdctl"),
         Command::Unbuilt(command) => Err(command.refuse()),
     }

@@ -57,6 +57,11 @@ impl Exit {
         Exit::with(Exit::BAD_ARGS, text)
     }
 
+    /// Ends with another program's code.
+    pub fn like(code: u8, text: impl std::fmt::Display) -> Exit {
+        Exit::with(code, text)
+    }
+
     /// A log line said it.
     pub fn logged(line: &str) -> Exit {
         Exit { code: Exit::ERROR, message: Some(line.to_owned()) }

@@ -19,10 +19,6 @@ pub enum UnbuiltCommand {
     Snapshot(Anything),
     /// (not built yet) Copies changes to another cluster
     MakeMirror(Anything),
-    /// (not built yet) Holds a lock, maybe while a command runs
-    Lock(Anything),
-    /// (not built yet) Takes part in an election
-    Elect(Anything),
     /// (not built yet) Measures the cluster
     Check(Anything),
     /// (not built yet) Prints completions for a shell
@@ -36,8 +32,6 @@ impl UnbuiltCommand {
         let name = match self {
             UnbuiltCommand::Snapshot(_) => "snapshot",
             UnbuiltCommand::MakeMirror(_) => "make-mirror",
-            UnbuiltCommand::Lock(_) => "lock",
-            UnbuiltCommand::Elect(_) => "elect",
             UnbuiltCommand::Check(_) => "check",
             UnbuiltCommand::Completion(_) => "completion",
             UnbuiltCommand::Options(_) => "options",

@@ -1,5 +1,6 @@
 //! Leases: which keys live only as long as somebody renews.
 mod deadlines;
+mod schedule;
 mod table;
 
 pub use deadlines::Deadlines;

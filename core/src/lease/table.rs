@@ -18,6 +18,11 @@ pub struct Lease {
 impl Counted for Lease {}
 
 impl Lease {
+    /// What a new leader counts down from, in seconds.
+    pub fn ttl_left(&self) -> i64 {
+        if self.remaining_ttl > 0 { self.remaining_ttl } else { self.ttl }
+    }
+
     /// The keys that hang on it, ascending.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &Bytes> {
         self.keys.iter().map(|(key, ())| key)
@@ -81,6 +86,11 @@ impl Table {
         while let Some((&id, _)) = self.leases.iter().next().filter(|(id, _)| **id < 0) {
             self.leases.remove(&id);
         }
+    }
+
+    /// Notes how many seconds a lease had left; 0 means as many as were granted. Whether there is such a lease.
+    pub fn checkpoint(&mut self, id: i64, remaining_ttl: i64) -> bool {
+        self.leases.edit(&id, |lease| lease.remaining_ttl = remaining_ttl).is_some()
     }
 
     /// Hangs a key on a lease; whether there is such a lease.

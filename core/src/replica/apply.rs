@@ -1,5 +1,5 @@
 //! What comes out of the log: the state changes, and whoever proposed it here hears what became of it.
-use super::{Replica, proposals::Waiter};
+use super::{Replica, proposals::Waiter, reads::Reader};
 use crate::{
     Effect, Effects, MemberId, Moment, Note, Outcome, Plant, Reply,
     state::{AlarmChange, Applied, Event},
@@ -49,7 +49,7 @@ impl Replica {
         if waiter == Some(Waiter::Expiry) && outcome.is_ok() {
             self.state.tally.leases_expired += 1;
         }
-        self.react(now, event, effects);
+        self.react(now, request, event, effects);
         match (waiter, parked) {
             (Some(Waiter::Client(ticket)), None) => {
                 let outcome = self.stamped(outcome);
@@ -60,11 +60,15 @@ impl Replica {
                 self.compactions.push((bound, ticket, outcome));
             }
             (Some(Waiter::Publish), _) => self.published(),
-            (Some(Waiter::Alarm | Waiter::Expiry) | None, _) => {}
+            // Somebody else may lead by now: the leader has to be confirmed anew.
+            (Some(Waiter::Renewal { ticket, lease }), _) => {
+                self.read_as_leader(now, Reader::KeepAlive { ticket, lease });
+            }
+            (Some(Waiter::Alarm | Waiter::Expiry | Waiter::Checkpoint) | None, _) => {}
         }
     }
 
-    fn react(&mut self, now: Moment, event: Event, effects: &mut Effects) {
+    fn react(&mut self, now: Moment, request: u64, event: Event, effects: &mut Effects) {
         match event {
             Event::None | Event::Compacted { .. } => {}
             Event::TermBegun => {
@@ -108,6 +112,7 @@ impl Replica {
             // A member forgets its tokens when it ends, so those that it reads back are gone.
             Event::Tokens(_) if self.is_replaying => {}
             Event::Tokens(change) => effects.push(Effect::Tokens(change)),
+            Event::LeasesCheckpointed(ids) => self.leases_checkpointed(request, &ids),
             Event::OverQuota { granted } => {
                 if let Some(id) = granted {
                     self.lease_granted(now, id);

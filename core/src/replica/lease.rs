@@ -7,9 +7,10 @@ use crate::{
     Moment, Note, Plant, Refusal, Reply, Ticket,
     lease::{Deadlines, Lease},
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use detcd_proto::etcdserverpb::{
-    InternalRaftRequest, LeaseKeepAliveResponse, LeaseRevokeRequest, LeaseTimeToLiveResponse,
+    InternalRaftRequest, LeaseCheckpoint, LeaseCheckpointRequest, LeaseKeepAliveResponse, LeaseRevokeRequest,
+    LeaseTimeToLiveResponse,
 };
 
 /// A renewal that found its lease expired: the answer depends on whether this leader gets to revoke it.
@@ -34,12 +35,12 @@ impl Replica {
 
     /// This member has applied an entry of the term it leads: the leases' time starts to run here.
     pub(super) fn promote_leases(&mut self, now: Moment) {
-        let left = |(id, lease): (&i64, &Lease)| {
-            (*id, if lease.remaining_ttl > 0 { lease.remaining_ttl } else { lease.ttl })
-        };
+        let plants = self.config.plants;
+        let forgets = plants.has(Plant::TtlResetOnLeaderChange);
+        let left = |(id, lease): (&i64, &Lease)| (*id, if forgets { lease.ttl } else { lease.ttl_left() });
         let leases = self.state.leases.iter().map(left);
-        let (extra, plants) = (self.config.election_timeout, self.config.plants);
-        self.deadlines = Some(Deadlines::promote(now, leases, extra, plants));
+        let (extra, every) = (self.config.election_timeout, self.config.lease_checkpoint_interval);
+        self.deadlines = Some(Deadlines::promote(now, leases, extra, every, plants));
     }
 
     /// Somebody else may lead now, and count.
@@ -84,9 +85,60 @@ impl Replica {
         if deadlines.is_expired(now, id) && !self.config.plants.has(Plant::KeepaliveLies) {
             return self.parked.push(Parked { ticket, lease: id });
         }
+        if lease.remaining_ttl > 0 || deadlines.is_checkpointing(id) {
+            return self.forget_checkpoint(now, ticket, id);
+        }
         let ttl = lease.ttl;
         deadlines.renew(now, id, ttl);
         self.reply_keep_alive(ticket, id, ttl);
+    }
+
+    /// The next leader would count down from the checkpoint: it has to go before the renewal is promised.
+    fn forget_checkpoint(&mut self, now: Moment, ticket: Ticket, lease: i64) {
+        let checkpoint = LeaseCheckpoint { id: lease, remaining_ttl: 0 };
+        if let Err(refusal) =
+            self.propose_checkpoints(now, Waiter::Renewal { ticket, lease }, vec![checkpoint])
+        {
+            self.reply(ticket, Err(refusal));
+        }
+    }
+
+    /// Proposes to note how long leases have left. What does not come through comes again.
+    pub(super) fn checkpoint_leases(&mut self, now: Moment) {
+        let Some(deadlines) = &mut self.deadlines else { return };
+        let mut checkpoints = deadlines.checkpoints(now);
+        checkpoints.retain(|checkpoint| {
+            self.state.leases.get(checkpoint.id).is_some_and(|lease| checkpoint.remaining_ttl < lease.ttl)
+        });
+        if !checkpoints.is_empty() {
+            // Refused while the lead is handed over; the next round is as good.
+            self.propose_checkpoints(now, Waiter::Checkpoint, checkpoints).ok();
+        }
+    }
+
+    fn propose_checkpoints(
+        &mut self,
+        now: Moment,
+        waiter: Waiter,
+        checkpoints: Vec<LeaseCheckpoint>,
+    ) -> Result<(), Refusal> {
+        if !self.raft.is_leader() {
+            return Err(Refusal::NotPrimary);
+        }
+        let leases: Vec<i64> = checkpoints.iter().map(|checkpoint| checkpoint.id).collect();
+        let lease_checkpoint = Some(LeaseCheckpointRequest { checkpoints });
+        let request = Box::new(InternalRaftRequest { lease_checkpoint, ..Default::default() });
+        let id = self.propose(now, waiter, request)?;
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.checkpointing(id, &leases);
+        }
+        Ok(())
+    }
+
+    pub(super) fn leases_checkpointed(&mut self, request: u64, leases: &[i64]) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.checkpointed(request, leases);
+        }
     }
 
     pub(super) fn tell_time_to_live(&mut self, now: Moment, ticket: Ticket, id: i64, with_keys: bool) {

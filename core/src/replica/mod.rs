@@ -142,6 +142,7 @@ impl Replica {
             self.raft.tick(now);
         }
         self.expire_leases(now);
+        self.checkpoint_leases(now);
         self.publish_if_due(now);
     }
 

@@ -13,6 +13,13 @@ pub enum Waiter {
     Alarm,
     /// This member leads and saw a lease expire.
     Expiry,
+    /// This member leads and wants it known how long leases have left.
+    Checkpoint,
+    /// A renewal has to wait until what was known of the lease's time is forgotten.
+    Renewal {
+        ticket: Ticket,
+        lease: i64,
+    },
 }
 
 #[derive(Debug)]

@@ -35,13 +35,13 @@ impl Replica {
         Some(RequestHeader { id: 0, username: name, auth_revision: revision })
     }
 
-    /// An error says that the request is in no log and that nobody waits for it.
+    /// The request's id. An error says that the request is in no log and that nobody waits for it.
     pub(super) fn propose(
         &mut self,
         now: Moment,
         waiter: Waiter,
         mut request: Box<InternalRaftRequest>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<u64, Refusal> {
         let id = self.request_ids.next();
         if let Some(grant) = &mut request.lease_grant
             && grant.id == 0
@@ -65,7 +65,7 @@ impl Replica {
             Err(refusal) => return Err(refusal),
         }
         self.proposals.wait(id, waiter, now);
-        Ok(())
+        Ok(id)
     }
 
     /// Sends what was kept, now that somebody leads.
@@ -101,10 +101,10 @@ impl Replica {
     /// A request was not applied here, and nobody waits for it any longer.
     fn disappoint(&mut self, now: Moment, waiter: Waiter, refusal: Refusal) {
         match waiter {
-            Waiter::Client(ticket) => self.reply(ticket, Err(refusal)),
+            Waiter::Client(ticket) | Waiter::Renewal { ticket, .. } => self.reply(ticket, Err(refusal)),
             Waiter::Publish => self.publish_later(now),
-            // Both are proposed again when their reason shows again.
-            Waiter::Alarm | Waiter::Expiry => {}
+            // All are proposed again when their reason shows again.
+            Waiter::Alarm | Waiter::Expiry | Waiter::Checkpoint => {}
         }
     }
 

@@ -15,6 +15,8 @@ impl Replica {
             self.ask(now);
             self.raft.settle(now);
             self.apply_committed(now, effects);
+            // A renewal that waited for an entry asks only now.
+            self.ask(now);
             self.notice_leader(now);
             self.notice_failed_transfer();
             self.hear_answers();

@@ -2,7 +2,9 @@
 use super::State;
 use crate::{Refusal, store::Change};
 use alloc::vec::Vec;
-use detcd_proto::etcdserverpb::{LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeResponse};
+use detcd_proto::etcdserverpb::{
+    LeaseCheckpointRequest, LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeResponse,
+};
 
 /// In seconds.
 const TTL_MAX: i64 = 9_000_000_000;
@@ -21,6 +23,14 @@ impl State {
             return Err(Refusal::LeaseExist);
         }
         Ok(LeaseGrantResponse { header: self.header(), id: request.id, ttl, error: Default::default() })
+    }
+
+    /// Notes how long leases had left, and says which. Those that are gone by now are passed over.
+    pub(super) fn checkpoint(&mut self, request: &LeaseCheckpointRequest) -> Vec<i64> {
+        for checkpoint in &request.checkpoints {
+            self.leases.checkpoint(checkpoint.id, checkpoint.remaining_ttl);
+        }
+        request.checkpoints.iter().map(|checkpoint| checkpoint.id).collect()
     }
 
     /// Deletes the keys that hang on the lease, all in one revision, and then the lease.

@@ -72,6 +72,8 @@ pub enum Event {
     LeaseRevoked(i64),
     /// For whoever keeps the tokens that were handed out.
     Tokens(TokenChange),
+    /// What these leases had left was noted.
+    LeasesCheckpointed(Vec<i64>),
     /// It was carried out, and there was no space for it: also a lease that it granted is there.
     OverQuota {
         granted: Option<i64>,
@@ -201,6 +203,8 @@ impl State {
             let response = self.revoke(revoke.id, changes)?;
             self.tally.revoked(changes.len() - changes_before);
             Ok((Reply::LeaseRevoke(response), Event::LeaseRevoked(revoke.id)))
+        } else if let Some(checkpoint) = request.lease_checkpoint {
+            Ok((Reply::Done, Event::LeasesCheckpointed(self.checkpoint(&checkpoint))))
         } else if let Some(alarm) = request.alarm {
             let (mut response, change) =
                 self.alarms.apply(&alarm).ok_or(Refusal::NotBuilt("an alarm action of this number"))?;

@@ -6,7 +6,7 @@
 use super::watch::WatchReplies;
 use crate::{Node, Runtime, mailbox::Mailbox, shutdown::Latch};
 use bytes::Bytes;
-use detcd_core::Refusal;
+use detcd_core::{Plant, Refusal};
 use detcd_proto::{
     etcdserverpb::{
         Compare, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest, PutRequest, RangeRequest,
@@ -132,9 +132,12 @@ impl<R: Runtime> Inside<R> {
             ..first_created(&place.prefix)
         };
         let look = TxnRequest { success: vec![range_op(own), range_op(before)], ..Default::default() };
+        let plants = self.node.config().plants;
         loop {
             let response = self.txn(look.clone()).await?;
-            if ranged(&response.responses, 0).is_none_or(|own| own.create_revision != place.created) {
+            let is_lost =
+                ranged(&response.responses, 0).is_none_or(|own| own.create_revision != place.created);
+            if is_lost && !plants.has(Plant::LockWithoutLeaseCheck) {
                 return Ok(None);
             }
             let Some(before) = ranged(&response.responses, 1) else { return Ok(response.header) };

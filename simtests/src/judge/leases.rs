@@ -7,9 +7,9 @@
 //!
 //! **Never late** (`lease-late`): a lease that nobody renews ends. It has run out, by the slowest clock, once its time to
 //! live and an election timeout on top have passed since the last renewal that can have been granted, and since the
-//! leader began to lead: each new leader starts every lease afresh. If somebody asked for a handover, the leader may have
-//! had to propose the revocation again, and has a request timeout more; if it bounds what waits for a quorum, it may have
-//! refused the revocation and has half a second more. From then on
+//! leader began to lead: each new leader starts every lease afresh, or with what a leader noted of it. If somebody asked for
+//! a handover, the leader may have had to propose the revocation again, and has a request timeout more; if it bounds what
+//! waits for a quorum, it may have refused the revocation and has half a second more. From then on
 //! - while one member leads: a write that the leader answered, asked after that, lies behind the revocation in the log or
 //!   in the same turn; a second write, asked after the first was answered, lies behind it for certain. A leader that has
 //!   answered both shows the lease no more;
@@ -69,12 +69,23 @@ struct Inner {
     /// Grants and renewals under way, per lease.
     open: BTreeMap<i64, u32>,
     reigns: BTreeMap<Slot, Reign>,
+    /// The least that a leader was seen to have noted of what a lease has left.
+    noted: BTreeMap<i64, Noted>,
     /// Somebody asked a leader to hand over: it may have dropped what it proposed to itself.
     handed_over: bool,
     /// A clock may stand still: nobody can tell how late is too late.
     clocks_stop: bool,
     /// A leader may refuse what it proposes to itself.
     refuses: bool,
+}
+
+/// A checkpoint of a lease's time, as a leader showed it. It counts until the lease can have been renewed again.
+#[derive(Clone, Copy, Debug)]
+struct Noted {
+    remaining: i64,
+    /// When the write was asked, and answered, after which the leader showed it.
+    asked_ns: u64,
+    seen_ns: u64,
 }
 
 /// What is known of one member's lead: it has answered a write in its term.
@@ -237,6 +248,13 @@ impl Inner {
         let (led_ns, before) = (reign.since_ns, reign.writes.iter().filter(|write| write.1 <= asked_ns));
         let settled = before.map(|write| write.0).max();
         reign.writes.push((asked_ns, now_ns));
+        for (&lease, granted) in edition.view.leases.iter().filter(|(_, granted)| granted.remaining_ttl > 0) {
+            let noted = Noted { remaining: granted.remaining_ttl, asked_ns, seen_ns: now_ns };
+            let before = self.checkpoint(lease, self.renewed_ns(lease, now_ns));
+            if before.is_none_or(|before| noted.remaining < before.remaining) {
+                self.noted.insert(lease, noted);
+            }
+        }
         let settled = settled?;
         for (&lease, granted) in edition.view.leases.iter() {
             let due = self.due(lease, granted.ttl, led_ns, now_ns, election);
@@ -255,18 +273,32 @@ impl Inner {
 
     /// When a lease with `ttl` seconds has run out for certain under somebody who leads since `led_ns` or before.
     fn due(&self, lease: i64, ttl: i64, led_ns: u64, now_ns: u64, election: Span) -> u64 {
-        let renewed = match self.open.get(&lease) {
+        let renewed = self.renewed_ns(lease, now_ns);
+        let after = |since: u64, secs: i64| {
+            let mut span = Span::secs(u64::try_from(secs).unwrap_or(0)) + election;
+            if self.handed_over {
+                span = span + request_timeout(election);
+            }
+            if self.refuses {
+                span = span + REFUSED_AGAIN;
+            }
+            led_ns.max(since).saturating_add(at_the_slowest(span))
+        };
+        let due = after(renewed, ttl);
+        self.checkpoint(lease, renewed).map_or(due, |noted| due.min(after(noted.seen_ns, noted.remaining)))
+    }
+
+    /// When a grant or a renewal can have come through last.
+    fn renewed_ns(&self, lease: i64, now_ns: u64) -> u64 {
+        match self.open.get(&lease) {
             Some(&open) if open > 0 => now_ns,
             _ => self.renewed.get(&lease).copied().unwrap_or(0),
-        };
-        let mut span = Span::secs(u64::try_from(ttl).unwrap_or(0)) + election;
-        if self.handed_over {
-            span = span + request_timeout(election);
         }
-        if self.refuses {
-            span = span + REFUSED_AGAIN;
-        }
-        led_ns.max(renewed).saturating_add(at_the_slowest(span))
+    }
+
+    /// What was noted, unless the lease can have been renewed since.
+    fn checkpoint(&self, lease: i64, renewed_ns: u64) -> Option<Noted> {
+        self.noted.get(&lease).copied().filter(|noted| renewed_ns <= noted.asked_ns)
     }
 }
 

@@ -10,7 +10,10 @@
 //! a gap, after which the judge knows of no key until it sees one put.
 use crate::client::locker::{GUARDED, PREFIX};
 use detcd_core::store::Record;
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// How many guarded writes there are to compare.
 pub fn guarded_writes(records: &BTreeMap<i64, Vec<Record>>) -> u64 {
@@ -59,6 +62,61 @@ pub fn fenced(records: &BTreeMap<i64, Vec<Record>>) -> Option<String> {
         }
     }
     None
+}
+
+/// A turn that a member's Lock or Election service has granted.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    pub key: Vec<u8>,
+    /// It was decided between these revisions: at one of them the key stood, and no older one.
+    pub from: i64,
+    pub to: i64,
+}
+
+/// All turns that services have granted in a run.
+#[derive(Clone, Default)]
+pub struct Turns(Arc<Mutex<Vec<Granted>>>);
+
+impl Turns {
+    pub fn grant(&self, granted: Granted) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(granted);
+    }
+
+    pub fn count(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
+    /// What is wrong with them, if anything is: a turn was granted to one whose key was gone, or not the oldest. Behind a
+    /// gap in the revisions nobody can tell.
+    pub fn granted(&self, records: &BTreeMap<i64, Vec<Record>>) -> Option<String> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut standing: BTreeMap<&[u8], i64> = BTreeMap::new();
+        let mut last = 1;
+        for (&revision, made) in records {
+            if revision != last + 1 {
+                break;
+            }
+            last = revision;
+            for record in made.iter().filter(|record| record.key().starts_with(PREFIX)) {
+                if record.is_tombstone() {
+                    standing.remove(record.key());
+                } else {
+                    standing.insert(record.key(), record.create_revision());
+                }
+            }
+            let first = standing.iter().min_by_key(|(_, created)| **created).map(|(key, _)| *key);
+            open.retain(|turn| {
+                !((turn.from..=turn.to).contains(&revision) && first == Some(turn.key.as_slice()))
+            });
+        }
+        let wrong = open.iter().find(|turn| turn.to <= last)?;
+        Some(format!(
+            "a service granted the turn of {} between revisions {} and {}, and its key was not the oldest there",
+            wrong.key.escape_ascii(),
+            wrong.from,
+            wrong.to
+        ))
+    }
 }
 
 /// The turn in which a record was written, if it is a guarded write.

@@ -12,7 +12,7 @@ pub use chronicle::{Chronicle, Made, READER};
 pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
 pub use leases::{Answered, Leases, read_clocks, run_out, unheard_until};
 pub use linear::{Linear, impossible, linearizable};
-pub use locks::{fenced, guarded_writes};
+pub use locks::{Granted, Turns, fenced, guarded_writes};
 pub use queues::Queues;
 pub use watches::{Stream, Watched};
 pub use work::{Expected, Work};
@@ -27,7 +27,6 @@ pub struct Waits {
 pub const WAITING: &[Waits] = &[
     Waits { judge: "auth", waits_for: "authentication" },
     Waits { judge: "membership", waits_for: "changes of the membership" },
-    Waits { judge: "lock and election services", waits_for: "the Lock and Election services" },
 ];
 
 /// One line for the end of a summary: which judges did not look, and why.

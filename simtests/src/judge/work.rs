@@ -17,6 +17,8 @@ pub struct Work {
     pub lease_ends: u64,
     /// Writes that were compared with whose turn it was.
     pub guarded_writes: u64,
+    /// Turns that a member's service has granted.
+    pub turns_granted: u64,
     pub queue_looks: u64,
 }
 
@@ -31,7 +33,7 @@ pub struct Expected {
 
 impl Work {
     /// The counts, under the names by which a summary shows them.
-    pub fn lines(&self) -> [(&'static str, u64); 9] {
+    pub fn lines(&self) -> [(&'static str, u64); 10] {
         [
             ("judged: answers", self.answers),
             ("judged: writes", self.writes),
@@ -41,6 +43,7 @@ impl Work {
             ("judged: lease promises", self.lease_promises),
             ("judged: ends of leases", self.lease_ends),
             ("judged: guarded writes", self.guarded_writes),
+            ("judged: turns granted by services", self.turns_granted),
             ("judged: looks at queues", self.queue_looks),
         ]
     }

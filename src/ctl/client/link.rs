@@ -9,6 +9,8 @@ use detcd_runtime_tokio::generated::etcdserverpb::kv_client::KvClient;
 use detcd_runtime_tokio::generated::etcdserverpb::lease_client::LeaseClient;
 use detcd_runtime_tokio::generated::etcdserverpb::maintenance_client::MaintenanceClient;
 use detcd_runtime_tokio::generated::etcdserverpb::watch_client::WatchClient;
+use detcd_runtime_tokio::generated::v3electionpb::election_client::ElectionClient;
+use detcd_runtime_tokio::generated::v3lockpb::lock_client::LockClient;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tonic::codegen::tokio_stream::Stream;
 use tonic::transport::Channel;
@@ -42,6 +44,14 @@ impl Link {
 
     pub fn maintenance(self) -> MaintenanceClient<Channel> {
         MaintenanceClient::new(self.channel).max_decoding_message_size(self.response_limit)
+    }
+
+    pub fn lock(self) -> LockClient<Channel> {
+        LockClient::new(self.channel).max_decoding_message_size(self.response_limit)
+    }
+
+    pub fn election(self) -> ElectionClient<Channel> {
+        ElectionClient::new(self.channel).max_decoding_message_size(self.response_limit)
     }
 
     pub fn auth(self) -> AuthClient<Channel> {

@@ -1,6 +1,8 @@
 //! The calls the commands make. Which of them may be repeated is etcd's Go client's choice.
 
 use detcd_proto::etcdserverpb as pb;
+use detcd_proto::v3electionpb as election;
+use detcd_proto::v3lockpb as lock;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tonic::Streaming;
 
@@ -121,5 +123,32 @@ impl Client {
     pub async fn downgrade(&mut self, request: pb::DowngradeRequest) -> Result<pb::DowngradeResponse, Fault> {
         let rpc = async |link: Link, request| link.maintenance().downgrade(request).await;
         self.unary(Retry::Read, request, rpc).await
+    }
+
+    /// Asking again with the same lease finds the place in the queue that the first try took.
+    pub async fn lock(&mut self, request: lock::LockRequest) -> Result<lock::LockResponse, Fault> {
+        self.unary(Retry::Read, request, async |link, request| link.lock().lock(request).await).await
+    }
+
+    /// As [`Client::lock`].
+    pub async fn campaign(
+        &mut self,
+        request: election::CampaignRequest,
+    ) -> Result<election::CampaignResponse, Fault> {
+        self.unary(Retry::Read, request, async |link, request| link.election().campaign(request).await).await
+    }
+
+    pub async fn resign(
+        &mut self,
+        request: election::ResignRequest,
+    ) -> Result<election::ResignResponse, Fault> {
+        self.unary(Retry::Never, request, async |link, request| link.election().resign(request).await).await
+    }
+
+    pub async fn observe(
+        &mut self,
+        request: election::LeaderRequest,
+    ) -> Result<Streaming<election::LeaderResponse>, Fault> {
+        self.unary(Retry::Read, request, async |link, request| link.election().observe(request).await).await
     }
 }

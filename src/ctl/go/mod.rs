@@ -5,6 +5,7 @@
 
 mod duration;
 mod number;
+mod process;
 mod quote;
 mod words;
 
@@ -13,5 +14,6 @@ mod tests;
 
 pub use duration::{format_duration, parse_duration};
 pub use number::{parse_bool, parse_int, parse_uint};
+pub use process::signal;
 pub use quote::{quote, unquote};
 pub use words::split_words;

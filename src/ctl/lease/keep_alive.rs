@@ -16,7 +16,7 @@ use crate::ctl::globals::Settings;
 use crate::ctl::print::{Format, Reply, write_out};
 
 /// How long to wait after a broken stream.
-const PAUSE: Duration = Duration::from_millis(500);
+pub const PAUSE: Duration = Duration::from_millis(500);
 
 /// Prolongs a lease for as long as the command runs
 #[derive(Args, Debug)]
@@ -61,19 +61,30 @@ async fn ask_once(client: &mut Client, id: i64) -> Result<LeaseKeepAliveResponse
     receive(&mut stream).await
 }
 
-/// Prolongs the lease whenever a third of its time is over, through as many streams as it takes. Ends when the server
-/// says the lease is gone, or when its time ran out without an answer.
-async fn forever(mut client: Client, id: i64, settings: &Settings) -> Result<(), Exit> {
+async fn forever(client: Client, id: i64, settings: &Settings) -> Result<(), Exit> {
+    keep(client, id, settings.dial_timeout, |response| settings.printer.print(Reply::KeepAlive(response)))
+        .await?;
+    farewell(id, settings)
+}
+
+/// Prolongs the lease whenever a third of its time is over, through as many streams as it takes, and tells of it. Ends
+/// when the server says the lease is gone, or when its time ran out without an answer.
+pub async fn keep(
+    mut client: Client,
+    id: i64,
+    dial_timeout: Duration,
+    tell: impl Fn(&LeaseKeepAliveResponse) -> Result<(), Exit>,
+) -> Result<(), Exit> {
     // Before the first answer nobody knows how long the lease lasts.
-    let mut deadline = Instant::now() + settings.dial_timeout + Duration::from_secs(1);
+    let mut deadline = Instant::now() + dial_timeout + Duration::from_secs(1);
     loop {
         let opened = timeout_at(deadline, open(&mut client, id)).await;
         if let Ok(Ok((requests, mut stream))) = opened {
             while let Ok(Ok(response)) = timeout_at(deadline, receive(&mut stream)).await {
                 let Some(ttl) = u64::try_from(response.ttl).ok().filter(|ttl| *ttl > 0) else {
-                    return farewell(id, settings);
+                    return Ok(());
                 };
-                settings.printer.print(Reply::KeepAlive(&response))?;
+                tell(&response)?;
                 let now = Instant::now();
                 deadline = now + Duration::from_secs(ttl);
                 sleep_until(now + Duration::from_secs(ttl) / 3).await;
@@ -81,7 +92,7 @@ async fn forever(mut client: Client, id: i64, settings: &Settings) -> Result<(),
             }
         }
         if Instant::now() >= deadline {
-            return farewell(id, settings);
+            return Ok(());
         }
         sleep(PAUSE).await;
     }

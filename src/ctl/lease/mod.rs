@@ -6,6 +6,8 @@ mod list;
 mod revoke;
 mod time_to_live;
 
+pub use keep_alive::{PAUSE, keep};
+
 use std::ffi::OsString;
 
 use clap::Subcommand;
