@@ -4,7 +4,10 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+};
 use support::{Folder, Member, cluster};
 
 fn one(name: &str) -> (Folder, Member) {
@@ -105,6 +108,72 @@ fn streams_are_lines() {
         rest += &line.unwrap();
     }
     assert!(rest.contains(r#"{"error":{"code":14,"message":"etcdserver: server stopped"}}"#), "{rest}");
+}
+
+/// A text frame from the client, masked with nothing.
+fn frame(text: &str) -> Vec<u8> {
+    let length = u8::try_from(text.len()).unwrap();
+    assert!(length < 126);
+    [&[0x81, 0x80 | length, 0, 0, 0, 0][..], text.as_bytes()].concat()
+}
+
+/// The next text frame from the server.
+fn heard(stream: &mut impl std::io::Read) -> Value {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(head[0], 0x81, "a text frame");
+    let length = if head[1] == 126 {
+        let mut long = [0; 2];
+        stream.read_exact(&mut long).unwrap();
+        usize::from(u16::from_be_bytes(long))
+    } else {
+        usize::from(head[1])
+    };
+    let mut text = vec![0; length];
+    stream.read_exact(&mut text).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+#[test]
+fn a_browser_watches_by_a_websocket() {
+    let (_folder, mut member) = one("websocket");
+    let open = |path: &str| {
+        let mut stream = TcpStream::connect(&member.client).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: Bearer, abc\r\n\r\n"
+        )
+        .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        assert!(head.starts_with("http/1.1 101 "), "{head}");
+        // The sum is the one of the websocket's RFC.
+        assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"), "{head}");
+        assert!(head.contains("sec-websocket-protocol: bearer\r\n"), "{head}");
+        stream
+    };
+    let mut watch = open("/v3/watch");
+    watch.write_all(&frame(r#"{"create_request":{"key":"Zm9v"}}"#)).unwrap();
+    assert_eq!(heard(&mut watch)["result"]["created"], true);
+    watch.write_all(&frame(r#"{"create_request":{"key":"YmFy"}}"#)).unwrap();
+    assert_eq!(heard(&mut watch)["result"]["watch_id"], "1");
+    // A call that is no stream is answered, and the socket closed.
+    let mut put = open("/v3/kv/put");
+    put.write_all(&frame(r#"{"key":"Zm9v","value":"YmFy"}"#)).unwrap();
+    assert_eq!(heard(&mut put)["header"]["revision"], "2");
+    let mut closing = [0; 1];
+    put.read_exact(&mut closing).unwrap();
+    assert_eq!(closing, [0x88]);
+    assert_eq!(heard(&mut watch)["result"]["events"][0]["kv"]["value"], "YmFy");
+    drop(watch);
+    member.terminate();
 }
 
 /// The value of one line of `/metrics`.

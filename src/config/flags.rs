@@ -28,8 +28,8 @@ pub enum Kind {
     Duration,
     /// URLs with commas between.
     Urls,
-    /// As `Urls`, or nothing, or `*`.
-    MaybeUrls,
+    /// As `Urls`, or this word.
+    UrlsOr(&'static str),
     /// Words with commas between.
     Words,
     OneOf(&'static [&'static str]),
@@ -176,7 +176,7 @@ impl Values {
         self.text(name).parse().expect("a number's value was checked when it was read")
     }
 
-    /// Of `MaybeUrls` and `Words`: sorted and without repetition.
+    /// Of `UrlsOr` and `Words`: sorted and without repetition.
     pub fn words(&self, name: &str) -> Vec<String> {
         let words = self.text(name).split(',').map(str::trim).filter(|word| !word.is_empty());
         let words: BTreeSet<String> = words.map(str::to_string).collect();
@@ -210,13 +210,13 @@ fn check(flag: &Flag, value: &str) -> Result<(), String> {
     };
     match flag.kind {
         Kind::Text | Kind::Words => Ok(()),
-        Kind::MaybeUrls if matches!(value, "" | "*") => Ok(()),
+        Kind::UrlsOr(word) if value == word => Ok(()),
         Kind::Switch => boolean(value).map(|_| ()).ok_or_else(|| "parse error".to_string()),
         Kind::Unsigned => value.parse::<u64>().map(|_| ()).map_err(number),
         Kind::Small => small(value).map(|_| ()),
         Kind::Duration => parse_duration(value).map(|_| ()).map_err(|_| "parse error".to_string()),
         Kind::Signed => value.parse::<i64>().map(|_| ()).map_err(number),
-        Kind::Urls | Kind::MaybeUrls => super::urls::parse(value).map(|_| ()),
+        Kind::Urls | Kind::UrlsOr(_) => super::urls::parse(value).map(|_| ()),
         Kind::OneOf(choices) => match choices.contains(&value) {
             true => Ok(()),
             false => Err("invalid value".to_string()),

@@ -42,10 +42,10 @@ pub const FLAGS: &[Flag] = flags! {
     "initial-cluster-state" OneOf(&["new", "existing"]) "new" "initial cluster state (\"new\" or \"existing\")";
     "initial-cluster-token" Text "etcd-cluster" "initial cluster token";
     "advertise-client-urls" Urls "http://localhost:2379" "client URLs to tell the rest of the cluster";
-    "cors" MaybeUrls "*" "origins that may ask from a browser, with commas between; * means all";
+    "cors" UrlsOr("*") "*" "origins that may ask from a browser, with commas between; * means all";
     "host-whitelist" Words "*" "host names that HTTP requests may ask by, with commas between; * means all";
     "enable-grpc-gateway" Switch "true" "serve the client API as JSON over HTTP as well";
-    "listen-metrics-urls" MaybeUrls "" "URLs to serve /metrics and the pages about health on besides the client URLs";
+    "listen-metrics-urls" UrlsOr("") "" "URLs to serve /metrics and the pages about health on besides the client URLs";
     "metrics" OneOf(&["basic", "extensive"]) "basic" "extensive adds how long calls take";
     "pre-vote" Switch "true" "run an additional Raft election phase";
     "auth-token" Text "simple" "auth token type and its options";

@@ -41,6 +41,14 @@ fn misuse_is_told_in_gos_words() {
             "invalid value \"old\" for flag -initial-cluster-state: invalid value",
         ),
         (
+            &["--listen-metrics-urls=*"],
+            "invalid value \"*\" for flag -listen-metrics-urls: URL scheme must be http, https, unix, or unixs: *",
+        ),
+        (
+            &["--cors=*,http://a:1"],
+            "invalid value \"*,http://a:1\" for flag -cors: URL scheme must be http, https, unix, or unixs: *",
+        ),
+        (
             &["--listen-client-urls=x"],
             "invalid value \"x\" for flag -listen-client-urls: URL scheme must be http, https, unix, or unixs: x",
         ),
@@ -198,4 +206,28 @@ fn the_kind_of_token_is_read_with_its_options() {
     }
     let ttl = settings(&["--auth-token-ttl=7"]).unwrap().authentication().unwrap();
     assert_eq!(format!("{:?}", ttl.tokens), "Simple { ttl: Span(7000000000) }");
+}
+
+#[test]
+fn who_may_ask_over_http_and_where_is_a_matter_of_flags() {
+    let open = settings(&[]).unwrap();
+    assert_eq!(
+        (&*open.access.origins, &*open.access.hosts),
+        (&["*".to_string()][..], &["*".to_string()][..])
+    );
+    assert!(open.enable_grpc_gateway && open.listen_metrics_urls.is_empty() && !open.extensive_metrics);
+    let closed = settings(&[
+        "--cors=http://b:1,http://a:1",
+        "--host-whitelist=b, a,a",
+        "--enable-grpc-gateway=false",
+        "--listen-metrics-urls=http://127.0.0.1:2381",
+        "--metrics=extensive",
+    ])
+    .unwrap();
+    assert_eq!(closed.access.origins, ["http://a:1", "http://b:1"]);
+    assert_eq!(closed.access.hosts, ["a", "b"]);
+    assert_eq!(closed.listen_metrics_urls, ["http://127.0.0.1:2381"]);
+    assert!(!closed.enable_grpc_gateway && closed.extensive_metrics);
+    let name = settings(&["--listen-metrics-urls=http://example.com:2381"]).unwrap_err();
+    assert_eq!(name, "expected IP in URL for binding (http://example.com:2381)");
 }

@@ -144,7 +144,7 @@ async fn carry(stream: TcpStream, site: Site, mut stopping: Stopping, limits: Li
         let site = site.clone();
         async move { Ok::<_, Infallible>(answer(&site, caller, request).await) }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let mut cutting = stopping.clone();
     tokio::select! {
         // A client that went away needs no answer.
@@ -173,6 +173,9 @@ async fn answer(site: &Site, caller: Option<IpAddr>, request: Request<Incoming>)
     let mut answer = match gateway::path(uri.path()) {
         // A browser that asks whether it may.
         _ if request.method() == Method::OPTIONS => answer::empty(StatusCode::OK).map(Body::new),
+        Some(path) if gateway && gateway::socket::is_wanted(request.headers()) => {
+            gateway::socket::open(services, caller, path, request)
+        }
         Some(path) if gateway => gateway::answer(services, caller, &path, request).await,
         _ => pages::for_clients(services.node(), metrics, &request).await.map(Body::new),
     };

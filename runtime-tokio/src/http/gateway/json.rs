@@ -71,6 +71,16 @@ impl Objects {
         self.waiting.extend_from_slice(bytes);
     }
 
+    /// How many bytes wait to be part of an object.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// What is left, be it JSON or not.
+    pub fn into_rest(self) -> Vec<u8> {
+        self.waiting
+    }
+
     /// The next object that is complete, at most `max` bytes long; whether it is JSON inside is not looked at.
     pub fn next(&mut self, max: usize) -> Result<Option<Vec<u8>>, NoObject> {
         if self.depth == 0 {

@@ -5,17 +5,18 @@ mod call;
 mod json;
 mod metadata;
 mod routes;
+pub mod socket;
 mod streams;
 
 use crate::grpc::{Services, api};
 use bytes::Bytes;
 use call::Replies;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Full};
+use json::{NoObject, Objects};
 use prost_reflect::MethodDescriptor;
 use serde::Serialize;
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, error::Error, net::IpAddr};
 use streams::{Lines, Requests};
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
@@ -61,12 +62,23 @@ fn unescaped(path: &str) -> Cow<'_, str> {
     String::from_utf8(bytes).map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
+/// Where a request's JSON comes from.
+pub trait RequestBody:
+    hyper::body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
+
+impl<B> RequestBody for B where
+    B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
+
 /// Answers a request for a path that [`path`] has found.
-pub async fn answer(
+pub async fn answer<B: RequestBody>(
     services: &Services,
     caller: Option<IpAddr>,
     path: &str,
-    request: Request<Incoming>,
+    request: Request<B>,
 ) -> Response<Body> {
     let found = routes::ROUTES.iter().find(|(known, ..)| *known == path);
     let method = found.and_then(|(_, service, method)| api::method(service, method));
@@ -94,11 +106,11 @@ fn is_post<B>(request: &Request<B>) -> bool {
 }
 
 /// An error is one that comes before anything of a stream is sent.
-async fn carry_out(
+async fn carry_out<B: RequestBody>(
     services: &Services,
     caller: Option<IpAddr>,
     method: &MethodDescriptor,
-    request: Request<Incoming>,
+    request: Request<B>,
 ) -> Result<Response<Body>, Status> {
     let (head, body) = request.into_parts();
     let metadata = metadata::of(&head.headers, caller);
@@ -108,7 +120,7 @@ async fn carry_out(
         let requests = Requests::new(body, method.input(), json_max);
         call::call(services, method, metadata, requests, deadline).await
     } else {
-        let body = whole(body, json_max).await?;
+        let body = first(body, json_max).await?;
         let message = match body.iter().all(u8::is_ascii_whitespace) {
             true => Bytes::new(),
             false => json::to_wire(&method.input(), &body).map_err(Status::invalid_argument)?,
@@ -130,13 +142,27 @@ async fn carry_out(
     Ok(with_inner_type(typed(StatusCode::OK, Body::new(Full::from(json)))))
 }
 
-async fn whole(body: Incoming, max: usize) -> Result<Bytes, Status> {
-    match Limited::new(body, max).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Status::resource_exhausted("http: request body too large"))
+/// The first JSON object of a body, or what there is if it is none: what follows is never waited for.
+async fn first<B: RequestBody>(mut body: B, max: usize) -> Result<Vec<u8>, Status> {
+    let mut objects = Objects::default();
+    loop {
+        match objects.next(max) {
+            Ok(Some(object)) => return Ok(object),
+            Ok(None) => {}
+            Err(NoObject) if objects.waiting() > max => {
+                return Err(Status::resource_exhausted("http: request body too large"));
+            }
+            Err(NoObject) => return Ok(objects.into_rest()),
         }
-        Err(error) => Err(Status::invalid_argument(error.to_string())),
+        match body.frame().await {
+            None => return Ok(objects.into_rest()),
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    objects.push(data);
+                }
+            }
+            Some(Err(error)) => return Err(Status::invalid_argument(error.into().to_string())),
+        }
     }
 }
 

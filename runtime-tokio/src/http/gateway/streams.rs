@@ -1,13 +1,13 @@
 //! The two directions of a streaming call: JSON objects to frames, frames to lines of JSON. Source: contract-api 7.5.
 use super::{
-    ErrorJson,
+    ErrorJson, RequestBody,
     call::{Replies, frame},
     json::{self, Objects},
 };
 use crate::runtime;
 use bytes::Bytes;
 use detcd_driver::Level;
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 use prost_reflect::MessageDescriptor;
 use std::{
     convert::Infallible,
@@ -18,16 +18,16 @@ use tonic::Status;
 
 /// A request's body as frames, each as soon as its object is complete. What cannot be read is told in the log and ends
 /// the caller's half, as etcd has it: the caller gets no line for it.
-pub struct Requests {
-    body: Incoming,
+pub struct Requests<B> {
+    body: B,
     message: MessageDescriptor,
     json_max: usize,
     objects: Objects,
     ended: bool,
 }
 
-impl Requests {
-    pub fn new(body: Incoming, message: MessageDescriptor, json_max: usize) -> Requests {
+impl<B: RequestBody> Requests<B> {
+    pub fn new(body: B, message: MessageDescriptor, json_max: usize) -> Requests<B> {
         Requests { body, message, json_max, objects: Objects::default(), ended: false }
     }
 
@@ -40,14 +40,14 @@ impl Requests {
     }
 }
 
-impl Body for Requests {
+impl<B: RequestBody> Body for Requests<B> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         while !self.ended {
             match self.next() {
                 Ok(Some(frame)) => return Poll::Ready(Some(Ok(Frame::data(frame)))),
