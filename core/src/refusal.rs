@@ -98,6 +98,8 @@ pub enum Refusal {
     ProposalDropped,
     /// Leadership did not reach its new owner in time.
     TransferTookTooLong,
+    /// Nobody was there in time who could have taken the proposal.
+    DeadlineExceeded,
     /// A downgrade action of an unknown number.
     UnknownMethod,
     /// What a client asked for is not built yet.
@@ -152,6 +154,7 @@ impl Refusal {
             | Refusal::DowngradeInProcess
             | Refusal::NoInflightDowngrade => Code::FailedPrecondition,
             Refusal::WatchCanceled => Code::Canceled,
+            Refusal::DeadlineExceeded => Code::DeadlineExceeded,
             Refusal::MemberNotEnoughStarted
             | Refusal::TooManyRequests
             | Refusal::NotPrimary
@@ -252,6 +255,7 @@ impl Refusal {
             Refusal::NotPrimary => "not a primary lessor",
             Refusal::ProposalDropped => "raft proposal dropped",
             Refusal::TransferTookTooLong => "etcdserver: request timed out, leader transfer took too long",
+            Refusal::DeadlineExceeded => "context deadline exceeded",
             Refusal::UnknownMethod => "etcdserver: unknown method",
             Refusal::NotBuilt(what) => return Cow::Owned(alloc::format!("unimplemented: {what}")),
         })

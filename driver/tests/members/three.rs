@@ -91,7 +91,7 @@ fn a_member_without_the_others_answers_no_linearizable_read_and_no_write() {
     let led = leader(&world, &nodes);
     world.set_apart(configs[led].me.id, true);
     assert_eq!(get(&world, &nodes[led], "k"), Err(Refusal::Timeout));
-    assert_eq!(put(&world, &nodes[led], "k", "2"), Err(Refusal::Timeout));
+    assert_eq!(put(&world, &nodes[led], "k", "2"), Err(Refusal::DeadlineExceeded));
     let node = nodes[led].clone();
     let stale = world.run(async move {
         node.range(pb::RangeRequest { key: "k".into(), serializable: true, ..Default::default() }).await
