@@ -280,6 +280,13 @@ play() {
   for format in simple json fields table protobuf; do c member list -w $format; done
   c member list --hex; c member list -w json --hex; c member list -w fields --hex; c member list --consistency s
   for format in simple json fields table protobuf; do c alarm list -w $format; c alarm disarm -w $format; done
+  c defrag; c defrag --cluster; c defrag -w json; c move-leader; c move-leader xyz; c move-leader 1 2; c move-leader 1234
+  local me
+  me=$("$ctl" endpoint status -w json | sed -n 's/.*"member_id":\([0-9]*\).*/\1/p')
+  me=$(printf %x "$me")
+  for format in simple json fields table protobuf; do named "move-leader to itself -w $format" "$ctl" move-leader "$me" -w $format; done
+  c downgrade validate; c downgrade validate ""; c downgrade validate 1 2; c downgrade validate x; c downgrade enable x
+  c downgrade validate 2.9; c downgrade enable 9.9
   c alarm list x; c alarm disarm x; named 'endpoint health: nobody there' env -u ETCDCTL_ENDPOINTS "$ctl" endpoint health --endpoints 127.0.0.1:1 --command-timeout 1s
   named 'endpoint health: nobody there, json' env -u ETCDCTL_ENDPOINTS "$ctl" endpoint health --endpoints 127.0.0.1:1 --command-timeout 1s -w json
   named 'endpoint status --endpoints 127.0.0.1:1' env -u ETCDCTL_ENDPOINTS "$ctl" endpoint status --endpoints 127.0.0.1:1 --command-timeout 1s -w json
@@ -332,6 +339,7 @@ normalise() { # directory of the outputs, file, name of the case
     s/remaining\([0-9]+s\)/remaining(N)/
     s/"ttl":[0-9]+,/"ttl":N,/
     s/took = [0-9.]+(µs|ms|s)/took = T/
+    s/took [0-9.]+(µs|ms|s)/took T/
     s/"took":"[^"]*"/"took":"T"/
     s/^"Took" : .*/"Took" : T/
     s/^("DBSize(InUse)?") : .*/\1 : N/

@@ -104,6 +104,8 @@ pub enum Refusal {
     ProposalDropped,
     /// Leadership did not reach its new owner in time.
     TransferTookTooLong,
+    /// Nobody was there in time who could have taken the proposal.
+    DeadlineExceeded,
     /// A downgrade action of an unknown number.
     UnknownMethod,
     /// Whoever waited for a lock has lost its place.
@@ -165,6 +167,7 @@ impl Refusal {
             | Refusal::DowngradeInProcess
             | Refusal::NoInflightDowngrade => Code::FailedPrecondition,
             Refusal::WatchCanceled => Code::Canceled,
+            Refusal::DeadlineExceeded => Code::DeadlineExceeded,
             Refusal::MemberNotEnoughStarted
             | Refusal::TooManyRequests
             | Refusal::NoPasswordUser
@@ -276,6 +279,7 @@ impl Refusal {
             Refusal::NotPrimary => "not a primary lessor",
             Refusal::ProposalDropped => "raft proposal dropped",
             Refusal::TransferTookTooLong => "etcdserver: request timed out, leader transfer took too long",
+            Refusal::DeadlineExceeded => "context deadline exceeded",
             Refusal::UnknownMethod => "etcdserver: unknown method",
             Refusal::MutexSessionExpired => "mutex: session is expired",
             Refusal::ElectionNotLeader => "election: not leader",

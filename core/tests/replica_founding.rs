@@ -39,5 +39,5 @@ fn who_waits_for_a_log_that_does_not_begin_is_refused_and_nothing_stays_due() {
         })
         .collect();
     refused.sort_by_key(|(ticket, _)| ticket.0);
-    assert_eq!(refused, [(Ticket(1), Refusal::Timeout), (Ticket(2), Refusal::Timeout)]);
+    assert_eq!(refused, [(Ticket(1), Refusal::DeadlineExceeded), (Ticket(2), Refusal::Timeout)]);
 }

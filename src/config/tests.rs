@@ -49,6 +49,15 @@ fn misuse_is_told_in_gos_words() {
             "invalid value \"*,http://a:1\" for flag -cors: URL scheme must be http, https, unix, or unixs: *",
         ),
         (
+            &["--max-concurrent-streams=4294967296"],
+            "invalid value \"4294967296\" for flag -max-concurrent-streams: \
+             strconv.ParseUint: parsing \"4294967296\": value out of range",
+        ),
+        (
+            &["--grpc-keepalive-min-time=5"],
+            "invalid value \"5\" for flag -grpc-keepalive-min-time: parse error",
+        ),
+        (
             &["--listen-client-urls=x"],
             "invalid value \"x\" for flag -listen-client-urls: URL scheme must be http, https, unix, or unixs: x",
         ),
@@ -155,6 +164,34 @@ fn the_initial_cluster_names_everybody_and_this_member_rightly() {
     );
     let twice = "--initial-cluster=a=http://127.0.0.1:1,b=http://127.0.0.1:1";
     assert!(refused(&["--name=a", twice]).ends_with("has duplicate url"));
+}
+
+#[test]
+fn what_is_zero_stands_for_what_happens_without_it() {
+    let usual = settings(&[]).unwrap();
+    assert_eq!(usual.transport, Limits::default());
+    let secs = Duration::from_secs;
+    let read = settings(&[
+        "--max-concurrent-streams=0x10",
+        "--grpc-keepalive-min-time=0s",
+        "--grpc-keepalive-interval=-1s",
+        "--grpc-keepalive-timeout=1m30s",
+        "--watch-progress-notify-interval=250ms",
+        "--strict-reconfig-check=false",
+        "--max-learners=3",
+    ])
+    .unwrap();
+    let expected = Limits {
+        concurrent_streams: 16,
+        client_pings_min: secs(300),
+        ping_every: secs(7200),
+        ping_patience: secs(90),
+    };
+    assert_eq!(read.transport, expected);
+    let config = read.core_config(None).unwrap();
+    assert_eq!(config.watch_progress_interval, Span::millis(250));
+    assert_eq!((config.strict_reconfig_check, config.max_learners), (false, 3));
+    assert_eq!(usual.core_config(None).unwrap().watch_progress_interval, Span::secs(600));
 }
 
 #[test]

@@ -62,7 +62,8 @@ impl Replica {
 
     /// Raft has given the heir up; this member goes on leading.
     pub(super) fn notice_failed_transfer(&mut self) {
-        if self.raft.is_leader() && self.raft.status().transferee.is_none() {
+        let waits = self.transfer.is_some();
+        if waits && self.raft.is_leader() && self.raft.status().transferee.is_none() {
             self.end_transfer(Err(Refusal::TransferTookTooLong));
         }
     }

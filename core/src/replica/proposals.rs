@@ -28,6 +28,14 @@ pub struct Waiting {
     pub since: Moment,
 }
 
+/// A request that has waited too long.
+#[derive(Debug)]
+pub struct Expired {
+    pub waiting: Waiting,
+    /// It was never given to Raft, so it is in no log and never will be.
+    pub is_unsent: bool,
+}
+
 /// All wait equally long, so the order of arrival is the order of the deadlines.
 #[derive(Debug, Default)]
 pub struct Proposals {
@@ -83,12 +91,19 @@ impl Proposals {
     }
 
     /// Takes out one that has waited since `limit` or longer.
-    pub fn expired(&mut self, limit: Moment) -> Option<Waiting> {
+    pub fn expired(&mut self, limit: Moment) -> Option<Expired> {
         if self.oldest()? > limit {
             return None;
         }
         let (_, id) = self.arrivals.pop_front()?;
-        self.waiting.remove(&id)
+        // What is kept stands in the order of arrival, so the oldest of all is the oldest there or is not there.
+        let kept = self.next_unsent();
+        let is_unsent = kept.as_ref().is_some_and(|(kept, _)| *kept == id);
+        if let Some((younger, data)) = kept.filter(|_| !is_unsent) {
+            self.put_back(younger, data);
+        }
+        let waiting = self.waiting.remove(&id)?;
+        Some(Expired { waiting, is_unsent })
     }
 }
 
@@ -108,7 +123,7 @@ mod tests {
         assert_eq!(proposals.resolve(9), None, "another member's");
         assert_eq!(proposals.oldest(), Some(Moment(20)));
         let late: Vec<Waiter> =
-            core::iter::from_fn(|| proposals.expired(Moment(30)).map(|w| w.waiter)).collect();
+            core::iter::from_fn(|| proposals.expired(Moment(30)).map(|w| w.waiting.waiter)).collect();
         assert_eq!(late, [Waiter::Client(Ticket(2)), Waiter::Client(Ticket(3))]);
         assert_eq!((proposals.len(), proposals.oldest()), (1, Some(Moment(40))));
     }
@@ -120,11 +135,16 @@ mod tests {
             proposals.wait(id, Waiter::Alarm, Moment(id));
             proposals.keep(id, Bytes::new());
         }
-        assert!(proposals.expired(Moment(1)).is_some());
+        proposals.wait(4, Waiter::Alarm, Moment(4));
+        assert!(proposals.expired(Moment(1)).is_some_and(|expired| expired.is_unsent));
         let (id, data) = proposals.next_unsent().expect("two are left");
         assert_eq!(id, 2);
         proposals.put_back(id, data);
         let sent: Vec<u64> = core::iter::from_fn(|| proposals.next_unsent().map(|(id, _)| id)).collect();
         assert_eq!(sent, [2, 3]);
+        while let Some(expired) = proposals.expired(Moment(9)) {
+            assert!(!expired.is_unsent, "all were sent, or need not be");
+        }
+        assert_eq!(proposals.len(), 0);
     }
 }

@@ -1,5 +1,8 @@
 //! What goes into the log, and what becomes of those who wait for it. Source: contract-semantics 14.3, 14.4.
-use super::{Replica, WAITING_MAX, proposals::Waiter};
+use super::{
+    Replica, WAITING_MAX,
+    proposals::{Expired, Waiter},
+};
 use crate::{Moment, Plant, Refusal, Ticket, auth::Principal};
 use alloc::boxed::Box;
 use bytes::Bytes;
@@ -92,8 +95,9 @@ impl Replica {
 
     pub(super) fn expire_proposals(&mut self, now: Moment) {
         let Some(limit) = self.limit(now) else { return };
-        while let Some(waiting) = self.proposals.expired(limit) {
-            let refusal = self.why_late(waiting.since);
+        while let Some(Expired { waiting, is_unsent }) = self.proposals.expired(limit) {
+            // etcd's Raft does not take a proposal without a leader, and its wait ends with the bare reason.
+            let refusal = if is_unsent { Refusal::DeadlineExceeded } else { self.why_late(waiting.since) };
             self.disappoint(now, waiting.waiter, refusal);
         }
     }

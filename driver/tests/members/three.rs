@@ -2,7 +2,8 @@
 use super::{TestNode, get, put, ready};
 use crate::world::{World, cluster};
 use detcd_core::{Config, Refusal, Span};
-use detcd_proto::etcdserverpb as pb;
+use detcd_proto::etcdserverpb::{self as pb, downgrade_request::DowngradeAction};
+use std::{future::poll_fn, task::Poll};
 
 fn start(world: &World) -> (Vec<Config>, Vec<TestNode>) {
     let configs = cluster(3);
@@ -91,7 +92,7 @@ fn a_member_without_the_others_answers_no_linearizable_read_and_no_write() {
     let led = leader(&world, &nodes);
     world.set_apart(configs[led].me.id, true);
     assert_eq!(get(&world, &nodes[led], "k"), Err(Refusal::Timeout));
-    assert_eq!(put(&world, &nodes[led], "k", "2"), Err(Refusal::Timeout));
+    assert_eq!(put(&world, &nodes[led], "k", "2"), Err(Refusal::DeadlineExceeded));
     let node = nodes[led].clone();
     let stale = world.run(async move {
         node.range(pb::RangeRequest { key: "k".into(), serializable: true, ..Default::default() }).await
@@ -114,6 +115,67 @@ fn a_leader_that_stops_hands_over_first() {
     let began = world.now();
     put(&world, &nodes[(led + 1) % 3], "k", "v").unwrap();
     assert!(world.now() - began < Span::millis(100), "no election was waited for");
+}
+
+#[test]
+fn all_who_ask_for_the_same_heir_hear_that_it_leads() {
+    let world = World::default();
+    let (configs, nodes) = start(&world);
+    let led = leader(&world, &nodes);
+    let heir = (led + 1) % 3;
+    let node = nodes[led].clone();
+    let to = pb::MoveLeaderRequest { target_id: configs[heir].me.id.0 };
+    let answers = world.run(async move {
+        let mut asked = [Box::pin(node.move_leader(to)), Box::pin(node.move_leader(to))];
+        let mut answers = [None, None];
+        poll_fn(|cx| {
+            for (answer, ask) in answers.iter_mut().zip(&mut asked) {
+                if answer.is_none()
+                    && let Poll::Ready(told) = ask.as_mut().poll(cx)
+                {
+                    *answer = Some(told);
+                }
+            }
+            if answers.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        answers
+    });
+    assert_eq!(
+        answers,
+        [Some(Ok(pb::MoveLeaderResponse::default())), Some(Ok(pb::MoveLeaderResponse::default()))]
+    );
+    assert_eq!(leader(&world, &nodes), heir);
+    let node = nodes[led].clone();
+    let refused = world.run(async move { node.move_leader(to).await });
+    assert_eq!(refused, Err(Refusal::NotLeader), "it leads no more");
+}
+
+#[test]
+fn a_cluster_goes_back_to_the_version_before_and_up_again() {
+    let world = World::default();
+    let (_, nodes) = start(&world);
+    world.sleep(Span::secs(5));
+    let ask = |at: usize, action: DowngradeAction| {
+        let node = nodes[at].clone();
+        let request = pb::DowngradeRequest { action: action.into(), version: "3.6".to_string() };
+        world.run(async move { node.downgrade(request).await }).map(|answer| answer.version)
+    };
+    let versions = |node: &TestNode| {
+        let view = node.latest().view.clone();
+        (view.cluster_version.map(|version| version.to_string()), view.downgrade.is_some())
+    };
+    assert_eq!(ask(0, DowngradeAction::Enable), Ok("3.7".to_string()));
+    assert_eq!(ask(1, DowngradeAction::Enable), Err(Refusal::DowngradeInProcess));
+    world.sleep(Span::secs(5));
+    for node in &nodes {
+        assert_eq!(versions(node), (Some("3.6.0".to_string()), true));
+    }
+    assert_eq!(ask(2, DowngradeAction::Cancel), Ok("3.6".to_string()));
+    world.sleep(Span::secs(5));
+    for node in &nodes {
+        assert_eq!(versions(node), (Some("3.7.0".to_string()), false));
+    }
 }
 
 fn grant(world: &World, node: &TestNode, ttl: i64) -> i64 {

@@ -265,6 +265,28 @@ fn alarms() {
 }
 
 #[test]
+fn the_lead_and_the_version_before() {
+    let response = pb::MoveLeaderResponse::default();
+    let reply = Reply::MoveLeader { leader: 0xab, target: 0xcd, response: &response };
+    assert_eq!(show(Format::Simple, false, reply), "Leadership transferred from ab to cd\n");
+    assert_eq!(show(Format::Json, false, reply), "{}\n");
+    assert_eq!(show(Format::Protobuf, false, reply), "");
+    let response = pb::DowngradeResponse { header: None, version: "3.7".to_owned() };
+    let downgrade = Reply::Downgrade { action: "validate", response: &response };
+    assert_eq!(show(Format::Simple, false, downgrade), "Downgrade validate success, cluster version 3.7\n");
+    assert_eq!(show(Format::Json, false, downgrade), "{\"version\":\"3.7\"}\n");
+    for (format, why) in [
+        (Format::Fields, "fields not supported as output format"),
+        (Format::Table, "table not supported as output format"),
+    ] {
+        for reply in [reply, downgrade] {
+            let printer = Printer { format, hex: false, value_only: false };
+            assert_eq!(printer.render(reply), Err(Unsupported(why)));
+        }
+    }
+}
+
+#[test]
 fn json_strings_are_safe_inside_html() {
     let list =
         [Health { endpoint: "<a&b>\"\\\n\u{1}\u{2028}é".to_owned(), took: None, error: String::new() }];
