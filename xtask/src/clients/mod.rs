@@ -26,10 +26,13 @@ const PREPARE_MAX: Duration = Duration::from_secs(420);
 const RUN_MAX: Duration = Duration::from_secs(120);
 
 pub const HELP: &str = "\
-What it does: builds our etcd, fetches and builds each client program under target/clients, gives each program a
-fresh server on free loopback ports, and prints a table of areas and clients. `ok`: every assertion of the area
-held. `not built`: the server said `unimplemented: …`; counted apart, and strict as soon as it is built. `skip`: the
-server is older than the call. An empty cell: that client does not offer it.
+Builds our etcd, fetches and builds each program under target/clients, gives each a fresh server on free loopback \
+ports, and prints a table of areas and clients.
+
+  ok         every assertion of the area held
+  not built  the server said `unimplemented: …`; counted apart, and strict as soon as it is built
+  skip       the server is older than the call
+  (empty)    that client does not offer it
 
 Examples:
   cargo xtask clients                      all clients against ours
@@ -37,7 +40,7 @@ Examples:
   cargo xtask clients --real 3.5.1         all clients against a released etcd, which it fetches
   cargo xtask clients --etcd target/debug/etcd
 
-One program by hand, against a server that you started: its folder in tests/clients, with ETCD_ENDPOINT=HOST:PORT.
+tests/clients/README.md tells how to run one program by hand.
 
 Needs per language: go | python3 with pip | node and npm | cargo | a JDK and mvn.
 Exit code 1 if anything failed, could not be built, or is missing without --allow-missing.";

@@ -100,7 +100,9 @@ impl Report {
 
     /// Prints the table and what is behind its cells; fails if a cell does.
     pub fn print(&self) -> Result<(), Failure> {
-        println!("\n{}", self.table());
+        if !self.clients.is_empty() {
+            println!("\n{}", self.table());
+        }
         for (verdict, title) in [(Verdict::NotBuilt, "not built"), (Verdict::Skip, "skip")] {
             let mut reasons: Vec<&str> = self.lines(verdict).map(|line| line.why.as_str()).collect();
             reasons.sort_unstable();
