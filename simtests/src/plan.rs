@@ -27,6 +27,9 @@ pub struct Plan {
     /// Who else contends for turns, and at what; one client each.
     #[serde(default)]
     pub contenders: Vec<Contest>,
+    /// How many users with permissions of their own there are; with any, callers must say who they are.
+    #[serde(default)]
+    pub users: u32,
     pub manners: Manners,
     /// What the watchers want, one each.
     pub watchers: Vec<Wish>,
@@ -144,6 +147,7 @@ impl Plan {
             large_permille,
             mix,
             contenders,
+            users: 0,
             manners,
             watchers,
             storm_ns,
@@ -201,6 +205,9 @@ impl fmt::Display for Plan {
         writeln!(f, "manners   {}", self.manners)?;
         if let Some(contest) = self.contenders.first() {
             writeln!(f, "turns     {} contend for {contest}", self.contenders.len())?;
+        }
+        if self.users > 0 {
+            writeln!(f, "users     {}", self.users)?;
         }
         for watcher in &self.watchers {
             writeln!(f, "watcher   {watcher}")?;

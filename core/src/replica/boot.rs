@@ -109,6 +109,9 @@ impl Replica {
             replica.changes.clear();
         }
         replica.is_replaying = false;
+        if replica.config.plants.has(Plant::AuthNotReplayedEqually) {
+            replica.state.auth.count_last_change_again();
+        }
         if replica.config.plants.has(Plant::LeaseIdOrder) {
             replica.state.leases.forget_negative();
         }

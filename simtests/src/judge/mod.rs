@@ -4,6 +4,7 @@ mod converged;
 mod leases;
 mod linear;
 mod locks;
+mod permits;
 pub mod queues;
 mod watches;
 mod work;
@@ -13,6 +14,7 @@ pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
 pub use leases::{Answered, Leases, read_clocks, run_out, unheard_until};
 pub use linear::{Linear, impossible, linearizable};
 pub use locks::{fenced, guarded_writes};
+pub use permits::{Asked, KEYS as PERMIT_KEYS, Permits};
 pub use queues::Queues;
 pub use watches::{Stream, Watched};
 pub use work::{Expected, Work};
@@ -25,7 +27,6 @@ pub struct Waits {
 }
 
 pub const WAITING: &[Waits] = &[
-    Waits { judge: "auth", waits_for: "authentication" },
     Waits { judge: "membership", waits_for: "changes of the membership" },
     Waits { judge: "lock and election services", waits_for: "the Lock and Election services" },
 ];

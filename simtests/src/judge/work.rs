@@ -17,6 +17,8 @@ pub struct Work {
     pub lease_ends: u64,
     /// Writes that were compared with whose turn it was.
     pub guarded_writes: u64,
+    /// Answers that were compared with what the user may do.
+    pub permits: u64,
     pub queue_looks: u64,
 }
 
@@ -27,11 +29,12 @@ pub struct Expected {
     pub watches: bool,
     pub leases: bool,
     pub turns: bool,
+    pub users: bool,
 }
 
 impl Work {
     /// The counts, under the names by which a summary shows them.
-    pub fn lines(&self) -> [(&'static str, u64); 9] {
+    pub fn lines(&self) -> [(&'static str, u64); 10] {
         [
             ("judged: answers", self.answers),
             ("judged: writes", self.writes),
@@ -41,6 +44,7 @@ impl Work {
             ("judged: lease promises", self.lease_promises),
             ("judged: ends of leases", self.lease_ends),
             ("judged: guarded writes", self.guarded_writes),
+            ("judged: permissions", self.permits),
             ("judged: looks at queues", self.queue_looks),
         ]
     }
@@ -54,6 +58,7 @@ impl Work {
             (expected.watches, self.watches >= 1, "idle: watch"),
             (expected.leases, self.lease_promises >= 1, "idle: leases"),
             (expected.turns, self.guarded_writes >= 1, "idle: fencing"),
+            (expected.users, self.permits >= 1, "idle: auth"),
         ];
         asked.into_iter().filter(|(expected, busy, _)| *expected && !busy).map(|(.., name)| name).collect()
     }
