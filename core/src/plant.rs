@@ -122,6 +122,9 @@ plants! {
     LockWithoutLeaseCheck = "lock_without_lease_check",
     /// C64: a message that is addressed to another member is taken.
     AcceptForeignMemberMsg = "accept_foreign_member_msg",
+    /// C66: what a member reads back of users and roles at boot raises the revision once more than it did for the others,
+    /// so members disagree on who must say again who they are.
+    AuthNotReplayedEqually = "auth_not_replayed_equally",
     /// Our own: a leader counts its own entry as durable before its disk says so.
     LeaderAckBeforeSync = "leader_ack_before_sync",
     /// Our own: a leader commits what it alone holds.

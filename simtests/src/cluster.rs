@@ -1,6 +1,6 @@
 //! The members of one run: real drivers on real cores, booted again whenever somebody starts them.
-use detcd_core::{ClusterId, Config, Edition, Member, MemberId, Plants, Span};
-use detcd_driver::Node;
+use detcd_core::{ClusterId, Config, Edition, Member, MemberId, Plants, Span, auth::ROOT};
+use detcd_driver::{Caller, Node};
 use detcd_runtime_sim::{Keep, Setup, Sim, Slot, Stage, clock::Clock, links::Weather};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -137,6 +137,8 @@ pub struct Cluster {
     stage: Stage,
     nodes: Arc<Mutex<Vec<Option<Booted>>>>,
     settings: Arc<Settings>,
+    /// Clients have root's certificate, unless they say who they are.
+    root: Caller,
 }
 
 /// A member that has read its log back, and in which of its lives.
@@ -158,7 +160,12 @@ impl Cluster {
         let members = settings.bootstrap().iter().map(|member| member.id).collect();
         let stage = Stage::new(Setup { seed, members, clocks, weather, keep, budget });
         let nodes = Arc::new(Mutex::new((0..settings.members).map(|_| None).collect::<Vec<_>>()));
-        let cluster = Cluster { stage: stage.clone(), nodes, settings: Arc::new(settings) };
+        let cluster = Cluster {
+            stage: stage.clone(),
+            nodes,
+            settings: Arc::new(settings),
+            root: Caller::default().with_name(ROOT),
+        };
         let booting = cluster.clone();
         stage.enter(|world| {
             world.set_boot(Arc::new(move |sim| {
@@ -235,7 +242,7 @@ impl Cluster {
         let life = self.stage.enter(|world| world.is_up(slot).then(|| world.life_of(slot)))?;
         let nodes = self.nodes();
         let booted = nodes[slot].as_ref().filter(|booted| booted.life == life)?;
-        Some((booted.node.clone(), life))
+        Some((booted.node.asked_by(self.root.clone()), life))
     }
 
     /// What the member shows to its clients.

@@ -33,6 +33,9 @@ pub struct Plan {
     /// They ask the members' Lock and Election services instead of following the recipe themselves.
     #[serde(default)]
     pub services: bool,
+    /// How many users with permissions of their own there are; with any, callers must say who they are.
+    #[serde(default)]
+    pub users: u32,
     pub manners: Manners,
     /// What the watchers want, one each.
     pub watchers: Vec<Wish>,
@@ -156,6 +159,7 @@ impl Plan {
             mix,
             contenders,
             services,
+            users: 0,
             manners,
             watchers,
             storm_ns,
@@ -219,6 +223,9 @@ impl fmt::Display for Plan {
         if let Some(contest) = self.contenders.first() {
             let by = if self.services { " by the members' services" } else { "" };
             writeln!(f, "turns     {} contend for {contest}{by}", self.contenders.len())?;
+        }
+        if self.users > 0 {
+            writeln!(f, "users     {}", self.users)?;
         }
         for watcher in &self.watchers {
             writeln!(f, "watcher   {watcher}")?;

@@ -20,17 +20,17 @@ pub enum Profile {
     Watch,
     /// Many leases.
     Lease,
+    /// Users with permissions that change.
+    Auth,
 }
 
 impl Profile {
-    pub const ALL: [Profile; 5] =
-        [Profile::Swarm, Profile::Quick, Profile::Disk, Profile::Watch, Profile::Lease];
+    pub const ALL: [Profile; 6] =
+        [Profile::Swarm, Profile::Quick, Profile::Disk, Profile::Watch, Profile::Lease, Profile::Auth];
 
     /// Areas that get a profile when their feature is built.
-    pub const WAITING: [(&'static str, &'static str); 2] = [
-        ("members", "member changes (MemberAdd, Remove, Promote)"),
-        ("auth", "authentication (users, roles, permissions)"),
-    ];
+    pub const WAITING: [(&'static str, &'static str); 1] =
+        [("members", "member changes (MemberAdd, Remove, Promote)")];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,6 +39,7 @@ impl Profile {
             Profile::Disk => "disk",
             Profile::Watch => "watch",
             Profile::Lease => "lease",
+            Profile::Auth => "auth",
         }
     }
 
@@ -49,6 +50,7 @@ impl Profile {
             Profile::Disk => "disks and power; the links are fine",
             Profile::Watch => "many watchers, deletes and compactions",
             Profile::Lease => "many leases",
+            Profile::Auth => "users with permissions that change",
         }
     }
 
@@ -97,6 +99,7 @@ impl Profile {
                 plan.mix.compact = dice.between(2, 12);
             }
             Profile::Lease => plan.mix.lease = dice.between(40, 150),
+            Profile::Auth => plan.users = dice.between(2, 5) as u32,
         }
         plan
     }
@@ -137,7 +140,7 @@ mod tests {
         for profile in Profile::ALL {
             assert_eq!(profile.name().parse(), Ok(profile));
         }
-        assert!("auth".parse::<Profile>().unwrap_err().contains("waits for"));
+        assert!("members".parse::<Profile>().unwrap_err().contains("waits for"));
         assert!("noise".parse::<Profile>().unwrap_err().contains("swarm"));
     }
 
@@ -152,6 +155,8 @@ mod tests {
             assert!(disk.strikes.iter().all(|strike| is_of_disks(strike.trouble.name())));
             assert!(Profile::Watch.plan(seed, Plants::NONE).watchers.len() >= 4);
             assert!(Profile::Lease.plan(seed, Plants::NONE).mix.lease >= 40);
+            assert!(Profile::Auth.plan(seed, Plants::NONE).users >= 2);
+            assert_eq!(swarm.users, 0);
         }
     }
 }

@@ -1,9 +1,14 @@
 //! One run: from a seed to a plan, through a storm and its end, to a verdict and a transcript.
 use crate::{
-    client::{Client, Manners, Recorder, locker::Locker, watcher::Watcher},
+    client::{
+        Client, Manners, Recorder,
+        guest::{Administrator, Guest},
+        locker::Locker,
+        watcher::Watcher,
+    },
     cluster::Cluster,
     invariants::{Canary, Durability, HaltsWithReason, OneLeaderPerTerm, SilentWithoutTail},
-    judge::{self, Chronicle, Expected, Leases, Linear, Made, Queues, Reach, Turns, Watched, Work},
+    judge::{self, Chronicle, Expected, Leases, Linear, Made, Permits, Queues, Reach, Turns, Watched, Work},
     nemesis::{self, Doom, LastBlow, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
@@ -120,6 +125,10 @@ impl Outcome {
 
 /// The number of the first who contends for turns.
 const CONTENDERS: u32 = 500;
+
+/// The number of the first user with permissions of its own, and of whoever gives them.
+const GUESTS: u32 = 600;
+const ADMINISTRATOR: u32 = 599;
 
 /// Most polls of member tasks in a run; a run needs a few hundred thousand.
 const BUDGET: u64 = 5_000_000;
@@ -265,6 +274,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         watches: !plan.watchers.is_empty(),
         leases: plan.mix.lease > 0 || !plan.contenders.is_empty(),
         turns: !plan.contenders.is_empty(),
+        users: plan.users > 0,
     };
     let leases = Leases::default();
     leases.expect(plan.has_handovers(), plan.stops_clocks(), plan.fills_leaders());
@@ -297,7 +307,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         let member = dice.index(members);
         let (cluster, recorder, manners) = (cluster.clone(), recorder.clone(), plan.manners.clone());
         let (chronicle, leases) = (chronicle.clone(), leases.clone());
-        Client { number, cluster, recorder, chronicle, leases, manners, dice, member }
+        Client { number, cluster, recorder, chronicle, leases, manners, dice, member, user: None }
     };
     for number in 0..plan.clients {
         let workload = Workload::new(number, plan.keys, plan.large_permille, plan.mix.clone());
@@ -310,6 +320,18 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         let turns = plan.services.then(|| turns.clone());
         stage
             .spawn(Locker::new(client(number), contest, turns).work(move || stopped.load(Ordering::Relaxed)));
+    }
+    let permits = Permits::default();
+    let users: Vec<String> = (0..plan.users).map(|number| format!("user{number}")).collect();
+    for (number, name) in (GUESTS..).zip(&users) {
+        let stopped = stopped.clone();
+        let guest = Guest::new(client(number), name.clone(), permits.clone());
+        stage.spawn(guest.work(move || stopped.load(Ordering::Relaxed)));
+    }
+    if !users.is_empty() {
+        let stopped = stopped.clone();
+        let administrator = Administrator { client: client(ADMINISTRATOR), users, permits: permits.clone() };
+        stage.spawn(administrator.work(move || stopped.load(Ordering::Relaxed)));
     }
     let watched: Vec<Watched> = plan.watchers.into_iter().map(Watched::new).collect();
     let silenced = Arc::new(AtomicBool::new(false));
@@ -367,6 +389,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         lease_ends,
         guarded_writes: judge::guarded_writes(&made),
         turns_granted: turns.count(),
+        permits: permits.judged(),
         queue_looks: queues.looks(),
         ..Work::default()
     };
@@ -479,7 +502,8 @@ async fn close(
         };
         let (cluster, recorder, chronicle) = (cluster.clone(), recorder.clone(), chronicle.clone());
         let leases = Leases::default();
-        let mut client = Client { number, cluster, recorder, chronicle, leases, manners, dice, member };
+        let user = None;
+        let mut client = Client { number, cluster, recorder, chronicle, leases, manners, dice, member, user };
         let key = Workload::key(0);
         for request in [Request::put(key, format!("closing-{member}")), Request::Range(Workload::all_keys())]
         {

@@ -111,6 +111,9 @@ impl Replica {
         replica.is_replaying = false;
         // What was done before this start is not counted.
         replica.state.tally = Tally::default();
+        if replica.config.plants.has(Plant::AuthNotReplayedEqually) {
+            replica.state.auth.count_last_change_again();
+        }
         if replica.config.plants.has(Plant::LeaseIdOrder) {
             replica.state.leases.forget_negative();
         }

@@ -53,12 +53,20 @@ impl fmt::Debug for Tokens {
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     token: Option<Arc<str>>,
+    /// From a certificate that was verified.
+    name: Option<Arc<str>>,
 }
 
 impl Caller {
     /// `Bearer ` in front of the token is no part of it.
     pub fn with_token(token: &str) -> Caller {
-        Caller { token: Some(token.strip_prefix("Bearer ").unwrap_or(token).into()) }
+        Caller { token: Some(token.strip_prefix("Bearer ").unwrap_or(token).into()), name: None }
+    }
+
+    /// Somebody whose certificate was verified and has this common name. A token counts more.
+    pub fn with_name(mut self, common_name: &str) -> Caller {
+        self.name = Some(common_name.into());
+        self
     }
 }
 
@@ -121,10 +129,16 @@ impl<R: Runtime> Node<R> {
     /// nothing; [`Refusal::InvalidAuthToken`] if it is a token that this member does not know.
     pub(crate) async fn principal(&self) -> Result<(Principal, Arc<Edition>), Refusal> {
         let mut edition = self.latest();
-        let Some(token) = self.1.token.as_deref() else { return Ok((Principal::default(), edition)) };
         if !edition.view.auth.is_enabled() {
             return Ok((Principal::default(), edition));
         }
+        let Some(token) = self.1.token.as_deref() else {
+            let named = |name: &Arc<str>| Principal {
+                name: name.to_string(),
+                revision: edition.view.auth.revision(),
+            };
+            return Ok((self.1.name.as_ref().map(named).unwrap_or_default(), edition));
+        };
         let principal = match &self.0.credentials.tokens {
             Known::None => None,
             Known::Signed(signer) => signer.verify(token, self.wall_secs()),

@@ -96,7 +96,7 @@ fn read(file: &Path) -> Result<Finds, String> {
 fn options(args: &Museum, exhibit: &Exhibit) -> Options {
     // `run` has seen to it that this build has them.
     let plants = planted(exhibit.plant.name()).unwrap_or(Plants::NONE);
-    Options { engine: args.sim, plants, ..Options::default() }
+    Options { engine: args.sim, profile: exhibit.profile(), plants, ..Options::default() }
 }
 
 fn effort(museum: &Museum, seeds_max: u64, shrink: Option<Duration>) -> Effort {

@@ -1,16 +1,17 @@
 //! Clients: they call members over links of their own, give up after a while, and go to another member.
 pub mod convert;
+pub mod guest;
 pub mod locker;
 pub mod watcher;
 
 use crate::{
     cluster::Cluster,
-    judge::{Answered, Chronicle, Leases, read_clocks, unheard_until},
+    judge::{Answered, Asked, Chronicle, Leases, Permits, read_clocks, unheard_until},
     probes,
     workload::{Step, Workload},
 };
 use detcd_core::Refusal;
-use detcd_driver::Node;
+use detcd_driver::{Caller, Node};
 use detcd_jepsen_like::history::{
     History, Outcome, PutRequest, RangeRequest, Refusal as Refused, Request, Response,
 };
@@ -151,6 +152,16 @@ pub struct Client {
     pub manners: Manners,
     pub dice: Dice,
     pub member: Slot,
+    /// As whom it asks, if not as root.
+    pub user: Option<User>,
+}
+
+/// Somebody who has logged in.
+#[derive(Clone)]
+pub struct User {
+    pub name: String,
+    pub caller: Caller,
+    pub permits: Permits,
 }
 
 impl Client {
@@ -217,6 +228,7 @@ impl Client {
             manners: self.manners.clone(),
             dice: Dice::new(self.dice.u64(), Concern::Workload),
             member: self.member,
+            user: self.user.clone(),
         }
     }
 
@@ -369,9 +381,18 @@ impl Client {
         let (chronicle, recorder, leases) =
             (self.chronicle.clone(), self.recorder.clone(), self.leases.clone());
         let election = self.cluster.settings().election;
+        let user = self.user.clone();
         let started = stage.spawn_on(member, "request", async move {
             let arrived_ns = home.now();
             let led = leading(&node);
+            let asked = match (&user, &step) {
+                (Some(_), Step::Ask(request)) => Some((node.latest(), request.clone())),
+                _ => None,
+            };
+            let node = match &user {
+                Some(user) => node.asked_by(user.caller.clone()),
+                None => node,
+            };
             let write = matches!(&step, Step::Ask(request) if request.can_write());
             let compacts = matches!(step, Step::Ask(Request::Compact { .. }));
             let outcome = match step {
@@ -389,9 +410,19 @@ impl Client {
             let ok = matches!(outcome, Outcome::Ok(_));
             let (now_ns, led_write) = (home.now(), write && ok && leads);
             let answered = Answered { member, life, asked_ns: arrived_ns, now_ns, led_write, election };
+            let auth_fault = user.zip(asked).and_then(|(user, (before, request))| {
+                let (request, before) = (&request, &*before);
+                let (after, outcome) = (&*edition, &outcome);
+                let asked = Asked { user: &user.name, request, arrived_ns, before, after, outcome };
+                let looked = user.permits.look(before).or_else(|| user.permits.look(after));
+                looked.or_else(|| user.permits.judge(&asked))
+            });
             let clocks = || home.enter(|world| read_clocks(world));
             let lease_fault = leases.look(&edition, answered, clocks);
             home.enter(|world| {
+                if let Some(text) = auth_fault {
+                    world.trouble("auth", text);
+                }
                 if let Some(text) = state_fault {
                     world.trouble("same-state", text);
                 }

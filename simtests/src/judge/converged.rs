@@ -63,6 +63,8 @@ struct Contents {
     hash: u32,
     revision: i64,
     compacted: i64,
+    /// Users and roles, in full.
+    auth: String,
     kvs: Vec<mvccpb::KeyValue>,
 }
 
@@ -88,11 +90,15 @@ pub async fn equal_state(cluster: &Cluster) -> Option<String> {
             hash: hash.hash,
             revision: range.header.map_or(0, |header| header.revision),
             compacted: hash.compact_revision,
+            auth: format!("{:?}", node.latest().view.auth),
             kvs: range.kvs,
         };
         match &first {
             None => first = Some((slot, contents)),
             Some((_, first)) if *first == contents => {}
+            Some((one, first)) if first.auth != contents.auth => {
+                return Some(format!("m{} and m{} have different users and roles", one + 1, slot + 1));
+            }
             Some((one, first)) => {
                 return Some(format!(
                     "m{} and m{} differ at the same index: hash {:08x} and {:08x}, revision {} and {}, compacted {} and \

@@ -4,6 +4,7 @@ mod converged;
 mod leases;
 mod linear;
 mod locks;
+mod permits;
 pub mod queues;
 mod watches;
 mod work;
@@ -13,6 +14,7 @@ pub use converged::{Reach, acknowledged, converge, equal_state, is_settled};
 pub use leases::{Answered, Leases, read_clocks, run_out, unheard_until};
 pub use linear::{Linear, impossible, linearizable};
 pub use locks::{Granted, Turns, fenced, guarded_writes};
+pub use permits::{Asked, KEYS as PERMIT_KEYS, Permits};
 pub use queues::Queues;
 pub use watches::{Stream, Watched};
 pub use work::{Expected, Work};
@@ -24,10 +26,7 @@ pub struct Waits {
     pub waits_for: &'static str,
 }
 
-pub const WAITING: &[Waits] = &[
-    Waits { judge: "auth", waits_for: "authentication" },
-    Waits { judge: "membership", waits_for: "changes of the membership" },
-];
+pub const WAITING: &[Waits] = &[Waits { judge: "membership", waits_for: "changes of the membership" }];
 
 /// One line for the end of a summary: which judges did not look, and why.
 pub fn waiting_line() -> String {

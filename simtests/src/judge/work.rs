@@ -19,6 +19,8 @@ pub struct Work {
     pub guarded_writes: u64,
     /// Turns that a member's service has granted.
     pub turns_granted: u64,
+    /// Answers that were compared with what the user may do.
+    pub permits: u64,
     pub queue_looks: u64,
 }
 
@@ -29,11 +31,12 @@ pub struct Expected {
     pub watches: bool,
     pub leases: bool,
     pub turns: bool,
+    pub users: bool,
 }
 
 impl Work {
     /// The counts, under the names by which a summary shows them.
-    pub fn lines(&self) -> [(&'static str, u64); 10] {
+    pub fn lines(&self) -> [(&'static str, u64); 11] {
         [
             ("judged: answers", self.answers),
             ("judged: writes", self.writes),
@@ -44,6 +47,7 @@ impl Work {
             ("judged: ends of leases", self.lease_ends),
             ("judged: guarded writes", self.guarded_writes),
             ("judged: turns granted by services", self.turns_granted),
+            ("judged: permissions", self.permits),
             ("judged: looks at queues", self.queue_looks),
         ]
     }
@@ -57,6 +61,7 @@ impl Work {
             (expected.watches, self.watches >= 1, "idle: watch"),
             (expected.leases, self.lease_promises >= 1, "idle: leases"),
             (expected.turns, self.guarded_writes >= 1, "idle: fencing"),
+            (expected.users, self.permits >= 1, "idle: auth"),
         ];
         asked.into_iter().filter(|(expected, busy, _)| *expected && !busy).map(|(.., name)| name).collect()
     }

@@ -1,5 +1,6 @@
 //! What hangs in the museum: bugs that real systems had, each with the place where it was seen, and those that cannot be
 //! planted before the feature they live in is built.
+use crate::profile::Profile;
 use detcd_core::Plant;
 
 /// One bug that can be planted.
@@ -229,6 +230,12 @@ pub const EXHIBITS: &[Exhibit] = &[
         "Jepsen on etcd 3.4.3",
     ),
     exhibit(Plant::AcceptForeignMemberMsg, "C64", "a message to another member is taken", "etcd #17813"),
+    exhibit(
+        Plant::AuthNotReplayedEqually,
+        "C66",
+        "a member that reads its log back has another auth revision than the others",
+        "etcd #11651, #14571",
+    ),
     exhibit(Plant::LeaderAckBeforeSync, "own", "a leader counts its own entry before its disk has it", ""),
     exhibit(Plant::CommitWithoutMajority, "own", "a leader commits what it alone holds", ""),
     exhibit(Plant::ConflictingTailKept, "own", "a follower keeps entries that conflict", ""),
@@ -316,8 +323,14 @@ pub const WAITING: &[Waiting] = &[
     waiting("C62", "promotion_not_persisted", "a promotion is not in the durable state", MEMBERS),
     waiting("C63", "promote_unstarted", "a learner that never ran is promoted", MEMBERS),
     waiting("C65", "memberupdate_promotes", "an update of addresses makes a learner vote", MEMBERS),
-    waiting("C66", "auth_not_replayed_equally", "members disagree on who may do what", "authentication"),
 ];
+
+impl Exhibit {
+    /// The profile in whose stories it can show.
+    pub fn profile(&self) -> Profile {
+        if self.plant == Plant::AuthNotReplayedEqually { Profile::Auth } else { Profile::Swarm }
+    }
+}
 
 /// The exhibit of a plant.
 pub fn of(plant: Plant) -> Option<&'static Exhibit> {
