@@ -160,7 +160,7 @@ fn txn_needs(txn: &TxnRequest) -> Option<Vec<Need>> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use detcd_core::{Standing, View, store::Store};
+    use detcd_core::{Standing, View, state::Tally, store::Store};
     use detcd_jepsen_like::history::{PutResponse, Response};
     use detcd_proto::authpb::Permission;
 
@@ -172,8 +172,9 @@ mod tests {
             members: Default::default(),
             alarms: Default::default(),
             cluster_version: None,
+            downgrade: None,
         };
-        Edition { view, changes: Vec::new(), standing: Standing::default() }
+        Edition { view, changes: Vec::new(), standing: Standing::default(), tally: Tally::default() }
     }
 
     /// `ann` may write one key.

@@ -17,15 +17,17 @@ pub struct Answer {
     pub messages: Vec<DynamicMessage>,
     /// Code and text; `(0, "")` if all went well.
     pub status: (i32, String),
+    /// HTTP's own code, if it came through the gateway.
+    pub http: Option<u16>,
 }
 
 impl Answer {
     pub fn empty() -> Answer {
-        Answer { messages: Vec::new(), status: (0, String::new()) }
+        Answer { messages: Vec::new(), status: (0, String::new()), http: None }
     }
 
     pub fn failed(status: &tonic::Status) -> Answer {
-        Answer { messages: Vec::new(), status: (i32::from(status.code()), status.message().to_owned()) }
+        Answer { status: (i32::from(status.code()), status.message().to_owned()), ..Answer::empty() }
     }
 
     pub fn is_ok(&self) -> bool {
@@ -117,6 +119,10 @@ pub fn differences(a: &Answer, b: &Answer) -> Vec<Difference> {
         });
         // What came with it differs for the same reason.
         return found;
+    }
+    if a.http != b.http {
+        let text = |http: Option<u16>| http.map(|http| http.to_string());
+        found.push(Difference { path: "http".to_owned(), a: text(a.http), b: text(b.http) });
     }
     for at in 0..a.messages.len().max(b.messages.len()) {
         let sides = [a.messages.get(at), b.messages.get(at)];

@@ -173,6 +173,11 @@ impl<'r> Duel<'r> {
     }
 
     async fn ask(&mut self, caller: &Caller, path: &'static str, request: &Bytes) -> Outcome {
+        if caller.gateway
+            && let Some(outcome) = self.ask_gateway(caller, path, request).await
+        {
+            return outcome;
+        }
         let (message, bytes) = self.resolved(path, request);
         let metadata = [self.sides[0].metadata(caller, path), self.sides[1].metadata(caller, path)];
         let [a, b] = &self.sides;
@@ -238,7 +243,7 @@ impl<'r> Duel<'r> {
     pub fn answer(&self, path: &str, messages: Vec<Bytes>) -> Answer {
         let Some(kind) = self.schema.method(path).map(|method| method.output()) else {
             let status = (-1, format!("an answer to an unknown method, {} messages", messages.len()));
-            return Answer { messages: Vec::new(), status };
+            return Answer { status, ..Answer::empty() };
         };
         let mut answer = Answer::empty();
         for bytes in messages {

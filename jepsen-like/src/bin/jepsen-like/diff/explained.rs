@@ -76,6 +76,56 @@ pub const ALL: &[Explained] = &[
         reason: "a method of newer gRPC libraries",
     },
     Explained {
+        name: "raw errors of authentication",
+        method: "*",
+        applies: |clash, _| {
+            let [a, b] = clash.answers.each_ref().map(|answer| answer.status.1.as_str());
+            let said = a.strip_prefix("etcdserver: ").zip(b.strip_prefix("auth: "));
+            clash.path.starts_with("/etcdserverpb.Maintenance/") && said.is_some_and(|(a, b)| a == b)
+        },
+        reason: "maintenance calls told the inner text as Unknown before 3.6",
+    },
+    Explained {
+        name: "the role root",
+        method: "/etcdserverpb.Auth/RoleGet",
+        applies: |clash, difference| {
+            let role = clash.request.as_ref().and_then(|request| request.get_field_by_name("role"));
+            difference.kind() == ".perm" && role.is_some_and(|role| role.as_str() == Some("root"))
+        },
+        reason: "is shown with all permissions since 3.6",
+    },
+    Explained {
+        name: "errors of alarms of no kind",
+        method: path::STATUS,
+        applies: |_, difference| {
+            difference.kind() == ".errors" && difference.b.as_ref().is_some_and(|b| !b.contains("alarm:"))
+        },
+        reason: "since 3.5 an alarm of no kind is none",
+    },
+    Explained {
+        name: "alarms of 3.4",
+        method: path::ALARM,
+        applies: |clash, difference| {
+            [".header", ".alarms"].contains(&difference.kind().as_str())
+                && clash.answers[1].messages.iter().all(|answer| !answer.has_field_by_name("header"))
+        },
+        reason: "since 3.5 the answer has a header, and an alarm of no kind is none",
+    },
+    Explained {
+        name: "downgrade",
+        method: path::DOWNGRADE,
+        applies: |clash, difference| {
+            let side = |at: usize| clash.answers[at].status.1.as_str();
+            let of_target =
+                |text: &str| text.is_empty() || text == "etcdserver: invalid downgrade target version";
+            difference.kind() == ".version"
+                || side(1).starts_with("unknown method")
+                || side(1) == "etcdserver: no inflight downgrade job" && clash.answers[0].is_ok()
+                || of_target(side(0)) && of_target(side(1))
+        },
+        reason: "each server goes down from its own version; cancelling nothing is no error since 3.6; a method since 3.5",
+    },
+    Explained {
         name: "version",
         method: path::STATUS,
         applies: |_, difference| difference.kind() == ".version",

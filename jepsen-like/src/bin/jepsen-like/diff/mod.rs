@@ -4,6 +4,7 @@ mod answer;
 mod duel;
 mod expiring;
 mod explained;
+mod gateway;
 mod generate;
 mod normal;
 mod plan;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum as _};
 
-use self::generate::{Area, Workload};
+use self::generate::{Area, Dice, Workload};
 use self::plan::Step;
 use self::report::Summary;
 use self::round::{Arena, Findings};
@@ -62,6 +63,9 @@ pub struct DiffArgs {
     /// Only these parts of the API
     #[arg(long, value_delimiter = ',', value_name = "AREA")]
     only: Vec<Area>,
+    /// Make a third of the calls through the JSON gateway, where there is a path for them
+    #[arg(long)]
+    gateway: bool,
     /// Go on after a difference, until this many kinds of them were found
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     max_differences: usize,
@@ -84,6 +88,7 @@ Examples:
   cargo jepsen-like diff --a target/release/etcd                   against etcd 3.5.1, which it fetches
   cargo jepsen-like diff --a target/release/etcd --b 3.4.23
   cargo jepsen-like diff --a target/release/etcd --only kv,watch --calls 200000
+  cargo jepsen-like diff --a target/release/etcd --gateway         some of it as JSON over HTTP
   cargo jepsen-like diff --a target/release/etcd --seed 17 --calls 2000
                                                                    one round again
   cargo jepsen-like diff --a http://127.0.0.1:2379 --b http://127.0.0.1:12379 --calls 500 --round 500
@@ -118,7 +123,11 @@ async fn judge(args: &DiffArgs) -> Result<usize, String> {
         };
         while goes_on() {
             let seed = next.replace(next.get() + 1);
-            let steps = round_of(seed, &areas, args.round.min(args.calls));
+            let mut steps = round_of(seed, &areas, args.round.min(args.calls));
+            if args.gateway {
+                let mut dice = Dice::new(!seed);
+                steps.iter_mut().for_each(|step| step.caller.gateway = dice.percent(33));
+            }
             let found = arena.play(&steps, |_, step, judged| {
                 findings.borrow_mut().summary.add(step, judged);
                 progress.borrow_mut().tell(&findings.borrow().summary);

@@ -11,6 +11,8 @@ pub struct Caller {
     /// Metadata besides the token.
     pub metadata: Vec<(&'static str, &'static str)>,
     pub token: Token,
+    /// As JSON over HTTP, if the call can be made that way.
+    pub gateway: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,9 @@ impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (key, value) in &self.metadata {
             write!(f, " [{key}: {value}]")?;
+        }
+        if self.gateway {
+            write!(f, " [gateway]")?;
         }
         match &self.token {
             Token::None => Ok(()),
@@ -132,10 +137,64 @@ pub mod path {
     pub const HASH: &str = "/etcdserverpb.Maintenance/Hash";
     pub const HASH_KV: &str = "/etcdserverpb.Maintenance/HashKV";
     pub const SNAPSHOT: &str = "/etcdserverpb.Maintenance/Snapshot";
+    pub const ALARM: &str = "/etcdserverpb.Maintenance/Alarm";
+    pub const DOWNGRADE: &str = "/etcdserverpb.Maintenance/Downgrade";
     pub const AUTH_ENABLE: &str = "/etcdserverpb.Auth/AuthEnable";
     pub const AUTH_DISABLE: &str = "/etcdserverpb.Auth/AuthDisable";
     pub const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
 }
+
+/// The gateway's path for a unary method. Source: contract-api 1.
+pub fn route(path: &str) -> Option<&'static str> {
+    ROUTES.iter().find(|(method, _)| *method == path).map(|(_, route)| *route)
+}
+
+const ROUTES: &[(&str, &str)] = &[
+    ("/etcdserverpb.KV/Range", "/v3/kv/range"),
+    ("/etcdserverpb.KV/Put", "/v3/kv/put"),
+    ("/etcdserverpb.KV/DeleteRange", "/v3/kv/deleterange"),
+    ("/etcdserverpb.KV/Txn", "/v3/kv/txn"),
+    ("/etcdserverpb.KV/Compact", "/v3/kv/compaction"),
+    ("/etcdserverpb.Lease/LeaseGrant", "/v3/lease/grant"),
+    ("/etcdserverpb.Lease/LeaseRevoke", "/v3/lease/revoke"),
+    ("/etcdserverpb.Lease/LeaseTimeToLive", "/v3/lease/timetolive"),
+    ("/etcdserverpb.Lease/LeaseLeases", "/v3/lease/leases"),
+    ("/etcdserverpb.Cluster/MemberAdd", "/v3/cluster/member/add"),
+    ("/etcdserverpb.Cluster/MemberRemove", "/v3/cluster/member/remove"),
+    ("/etcdserverpb.Cluster/MemberUpdate", "/v3/cluster/member/update"),
+    ("/etcdserverpb.Cluster/MemberList", "/v3/cluster/member/list"),
+    ("/etcdserverpb.Cluster/MemberPromote", "/v3/cluster/member/promote"),
+    ("/etcdserverpb.Maintenance/Alarm", "/v3/maintenance/alarm"),
+    ("/etcdserverpb.Maintenance/Status", "/v3/maintenance/status"),
+    ("/etcdserverpb.Maintenance/Defragment", "/v3/maintenance/defragment"),
+    ("/etcdserverpb.Maintenance/Hash", "/v3/maintenance/hash"),
+    ("/etcdserverpb.Maintenance/HashKV", "/v3/maintenance/hashkv"),
+    ("/etcdserverpb.Maintenance/MoveLeader", "/v3/maintenance/transfer-leadership"),
+    ("/etcdserverpb.Maintenance/Downgrade", "/v3/maintenance/downgrade"),
+    ("/etcdserverpb.Auth/AuthEnable", "/v3/auth/enable"),
+    ("/etcdserverpb.Auth/AuthDisable", "/v3/auth/disable"),
+    ("/etcdserverpb.Auth/AuthStatus", "/v3/auth/status"),
+    ("/etcdserverpb.Auth/Authenticate", "/v3/auth/authenticate"),
+    ("/etcdserverpb.Auth/UserAdd", "/v3/auth/user/add"),
+    ("/etcdserverpb.Auth/UserGet", "/v3/auth/user/get"),
+    ("/etcdserverpb.Auth/UserList", "/v3/auth/user/list"),
+    ("/etcdserverpb.Auth/UserDelete", "/v3/auth/user/delete"),
+    ("/etcdserverpb.Auth/UserChangePassword", "/v3/auth/user/changepw"),
+    ("/etcdserverpb.Auth/UserGrantRole", "/v3/auth/user/grant"),
+    ("/etcdserverpb.Auth/UserRevokeRole", "/v3/auth/user/revoke"),
+    ("/etcdserverpb.Auth/RoleAdd", "/v3/auth/role/add"),
+    ("/etcdserverpb.Auth/RoleGet", "/v3/auth/role/get"),
+    ("/etcdserverpb.Auth/RoleList", "/v3/auth/role/list"),
+    ("/etcdserverpb.Auth/RoleDelete", "/v3/auth/role/delete"),
+    ("/etcdserverpb.Auth/RoleGrantPermission", "/v3/auth/role/grant"),
+    ("/etcdserverpb.Auth/RoleRevokePermission", "/v3/auth/role/revoke"),
+    ("/v3lockpb.Lock/Lock", "/v3/lock/lock"),
+    ("/v3lockpb.Lock/Unlock", "/v3/lock/unlock"),
+    ("/v3electionpb.Election/Campaign", "/v3/election/campaign"),
+    ("/v3electionpb.Election/Proclaim", "/v3/election/proclaim"),
+    ("/v3electionpb.Election/Leader", "/v3/election/leader"),
+    ("/v3electionpb.Election/Resign", "/v3/election/resign"),
+];
 
 /// The key that [`Action::Settle`] writes.
 pub const SETTLE_KEY: &[u8] = b"settle";

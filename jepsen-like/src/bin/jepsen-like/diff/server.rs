@@ -11,6 +11,8 @@ use super::wire::Wire;
 
 /// How long a member may take until it serves.
 const START_MAX: Duration = Duration::from_secs(30);
+/// How often starting it is tried.
+const STARTS_MAX: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// What both members are told of their addresses: IDs grow out of the peer address, and nobody dials either.
@@ -37,6 +39,7 @@ impl Source {
 
 /// A running server.
 pub struct Server {
+    address: String,
     pub wire: Wire,
     child: Option<Child>,
     log: Option<PathBuf>,
@@ -46,18 +49,36 @@ impl Server {
     /// Starts or finds the server. Its data, if it is ours, lies in `folder`.
     pub async fn open(source: &Source, folder: &Path) -> Result<Server, String> {
         match source {
-            Source::Address(address) => Ok(Server::found(Wire::connect(address).await?)),
-            Source::Program(program) => Server::start(program, folder).await,
+            Source::Address(address) => Server::found(address).await,
+            Source::Program(program) => {
+                let mut tries = 1;
+                loop {
+                    match Server::start(program, folder).await {
+                        // Somebody else may have taken one of its ports.
+                        Err(_) if tries < STARTS_MAX => tries += 1,
+                        result => return result,
+                    }
+                }
+            }
         }
     }
 
-    /// A server that somebody else started and ends.
-    pub fn found(wire: Wire) -> Server {
-        Server { wire, child: None, log: None }
+    /// A server that somebody else started and ends, like that at `127.0.0.1:2379`.
+    pub async fn found(address: &str) -> Result<Server, String> {
+        let wire = Wire::connect(address).await?;
+        Ok(Server { address: address.to_owned(), wire, child: None, log: None })
+    }
+
+    /// Where it serves clients, by gRPC and HTTP.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     async fn start(program: &Path, folder: &Path) -> Result<Server, String> {
         let trouble = |what: &str, error: std::io::Error| format!("{what}: {error}");
+        if folder.exists() {
+            std::fs::remove_dir_all(folder).map_err(|error| trouble(&folder.display().to_string(), error))?;
+        }
         std::fs::create_dir_all(folder).map_err(|error| trouble(&folder.display().to_string(), error))?;
         let [client, peer] = free_ports().map_err(|error| trouble("no free port", error))?;
         let log = folder.join("log");
@@ -86,7 +107,7 @@ impl Server {
             }
             if is_ready(&address).await {
                 let wire = Wire::connect(&address).await?;
-                return Ok(Server { wire, child: Some(child), log: Some(log) });
+                return Ok(Server { address, wire, child: Some(child), log: Some(log) });
             }
             if begin.elapsed() > START_MAX {
                 return Err(format!("{} does not serve:\n{}", program.display(), tail(&log)));

@@ -63,7 +63,14 @@ fn grant_role(user: &str, role: &str) -> Step {
 }
 
 fn grant_permission(dice: &mut Dice, role: &str) -> Step {
-    let (key, range_end) = dice.interval();
+    let (mut key, mut range_end) = dice.interval();
+    // Before 3.6 what is no interval was taken.
+    if key.is_empty() {
+        key = Bytes::from_static(b"k");
+    }
+    if range_end != b"\0"[..] && range_end <= key {
+        range_end = Bytes::new();
+    }
     let perm = authpb::Permission { perm_type: dice.number_of(3), key, range_end };
     let perm = (!dice.percent(5)).then_some(perm);
     let request = pb::AuthRoleGrantPermissionRequest { name: role.to_owned(), perm };

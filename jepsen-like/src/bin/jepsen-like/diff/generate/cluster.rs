@@ -11,8 +11,6 @@ use super::Dice;
 use crate::diff::plan::{Action, Step, path};
 use crate::diff::symbol::{compacted, now};
 
-const ALARM: &str = "/etcdserverpb.Maintenance/Alarm";
-
 pub fn maintenance(dice: &mut Dice, calls: impl FnMut(&mut Dice) -> Vec<Step>) -> Vec<Step> {
     match dice.weighted(&[12, 10, 40, 4, 2, 6, 8, 3, 6]) {
         0 => vec![Step::unary(path::STATUS, &pb::StatusRequest {})],
@@ -37,7 +35,9 @@ pub fn maintenance(dice: &mut Dice, calls: impl FnMut(&mut Dice) -> Vec<Step>) -
 
 /// A few calls while there is an alarm.
 fn alarmed(dice: &mut Dice, mut calls: impl FnMut(&mut Dice) -> Vec<Step>) -> Vec<Step> {
-    let (kind, member) = (dice.pick(&[0, 1, 1, 2]), dice.pick(&[0, 1, 77]));
+    let kind = dice.pick(&[0, 1, 1, 2]);
+    // An alarm of no kind by nobody ends etcd 3.4.
+    let member = if kind == 0 { 77 } else { dice.pick(&[0, 1, 77]) };
     let mut steps = vec![alarm(AlarmAction::Activate, kind, member)];
     for _ in 0..dice.below(6) {
         // Before 3.6 what a transaction inside another writes cost nothing, and so was done without space.
@@ -60,7 +60,7 @@ fn nests(step: &Step) -> bool {
 
 /// An unknown action is never asked for: etcd ends over it.
 fn alarm(action: AlarmAction, alarm: i32, member_id: u64) -> Step {
-    Step::unary(ALARM, &pb::AlarmRequest { action: action as i32, member_id, alarm })
+    Step::unary(path::ALARM, &pb::AlarmRequest { action: action as i32, member_id, alarm })
 }
 
 /// Nothing that would begin a downgrade.
@@ -88,7 +88,7 @@ fn downgrade(dice: &mut Dice) -> Step {
         _ => (dice.pick(&[DowngradeAction::Cancel as i32, 3, -1]), &["", "3.4.0"]),
     };
     let request = pb::DowngradeRequest { action, version: dice.pick(versions).to_owned() };
-    Step::unary("/etcdserverpb.Maintenance/Downgrade", &request)
+    Step::unary(path::DOWNGRADE, &request)
 }
 
 /// The member list, and changes that must be refused.
