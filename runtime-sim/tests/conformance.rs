@@ -88,6 +88,11 @@ fn clock() {
 }
 
 #[test]
+fn secrets() {
+    everywhere(async |_, stands| conformance::secrets(&stands[2].rt).await);
+}
+
+#[test]
 fn tasks() {
     everywhere(async |_, stands| conformance::tasks(&stands[2].rt).await);
 }

@@ -21,8 +21,8 @@ impl Hashers {
     /// `$2a$…`, as Go writes it.
     pub async fn hash(&self, password: String, cost: u32) -> String {
         self.run(move || {
-            let parts =
-                bcrypt::hash_with_result(password, cost).expect("the cost was checked when it was read");
+            let parts = bcrypt::hash_with_result(password, cost)
+                .expect("the cost was checked when it was read, and the system gives a salt");
             parts.format_for_version(bcrypt::Version::TwoA)
         })
         .await

@@ -117,6 +117,11 @@ fn clock() {
 }
 
 #[test]
+fn secrets() {
+    perform(async |group| conformance::secrets(&group.stands[0].rt).await, 1);
+}
+
+#[test]
 fn tasks() {
     perform(async |group| conformance::tasks(&group.stands[0].rt).await, 1);
 }

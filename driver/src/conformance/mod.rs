@@ -12,6 +12,7 @@ mod files;
 mod links;
 mod messages;
 mod names;
+mod secrets;
 mod tasks;
 
 pub use clock::clock;
@@ -19,6 +20,7 @@ pub use files::files;
 pub use links::{Stand, answer, calls, links, unreachable};
 pub use messages::messages;
 pub use names::names;
+pub use secrets::secrets;
 pub use tasks::tasks;
 
 use crate::Runtime;

@@ -160,7 +160,7 @@ fn txn_needs(txn: &TxnRequest) -> Option<Vec<Need>> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use detcd_core::{Standing, View, state::Tally, store::Store};
+    use detcd_core::{Standing, View, store::Store};
     use detcd_jepsen_like::history::{PutResponse, Response};
     use detcd_proto::authpb::Permission;
 
@@ -174,7 +174,7 @@ mod tests {
             cluster_version: None,
             downgrade: None,
         };
-        Edition { view, changes: Vec::new(), standing: Standing::default(), tally: Tally::default() }
+        Edition { view, changes: Vec::new(), standing: Standing::default(), tally: Default::default() }
     }
 
     /// `ann` may write one key.
