@@ -41,6 +41,8 @@ pub struct Clash {
     pub request: Option<DynamicMessage>,
     pub answers: [Answer; 2],
     pub differences: Vec<Difference>,
+    /// Whether authentication is on.
+    pub asks_who: bool,
     /// The revisions that were compacted so far in this round.
     pub compactions: Vec<i64>,
     /// The last words of a server that ended.
@@ -306,6 +308,7 @@ impl<'r> Duel<'r> {
             request,
             answers: shown,
             differences,
+            asks_who: self.sides[0].asks_who,
             compactions: self.compactions.clone(),
             obituaries: self.sides.iter_mut().filter_map(|side| side.server.obituary()).collect(),
         }))

@@ -33,7 +33,7 @@ pub const ALL: &[Explained] = &[
         name: "token without users",
         method: path::RANGE,
         applies: |clash, _| {
-            matches!(clash.caller.token, Token::Garbage(_))
+            (matches!(clash.caller.token, Token::Garbage(_)) || !clash.asks_who)
                 && clash.answers[1].status.1 == "etcdserver: invalid auth token"
         },
         reason: "while authentication is off, tokens are not looked at since 3.6",
@@ -74,6 +74,45 @@ pub const ALL: &[Explained] = &[
         method: "/grpc.health.v1.Health/List",
         applies: |clash, _| clash.answers[1].status.1.starts_with("unknown method"),
         reason: "a method of newer gRPC libraries",
+    },
+    Explained {
+        name: "watch that is not permitted",
+        method: path::WATCH,
+        applies: |clash, difference| {
+            let reason = |at: usize| -> Option<String> {
+                let reply = clash.answers[at].messages.first()?;
+                Some(reply.get_field_by_name("cancel_reason")?.as_str()?.to_owned())
+            };
+            [".watch_id", ".cancel_reason"].contains(&difference.kind().as_str())
+                && [0, 1]
+                    .iter()
+                    .all(|at| reason(*at).is_some_and(|why| why.starts_with("rpc error: code = ")))
+        },
+        reason: "has the ID -1 and the very reason since 3.6, and was always called a lack of permission before",
+    },
+    Explained {
+        name: "Bearer",
+        method: path::RANGE,
+        applies: |clash, _| {
+            matches!(clash.caller.token, Token::User { prefix: "Bearer ", .. })
+                && clash.answers[1].status.1 == "etcdserver: invalid auth token"
+        },
+        reason: "is taken off a token since 3.6",
+    },
+    Explained {
+        name: "status for nobody",
+        method: path::STATUS,
+        applies: |clash, _| {
+            let refusals = ["etcdserver: user name is empty", "etcdserver: invalid auth token"];
+            refusals.contains(&clash.answers[0].status.1.as_str()) && clash.answers[1].is_ok()
+        },
+        reason: "asks who is asking since 3.6, if authentication is on",
+    },
+    Explained {
+        name: "HashKV over HTTP",
+        method: path::HASH_KV,
+        applies: |clash, _| clash.caller.gateway && clash.answers[1].status.1.starts_with("HTTP 404"),
+        reason: "has a path of its own since 3.6",
     },
     Explained {
         name: "raw errors of authentication",

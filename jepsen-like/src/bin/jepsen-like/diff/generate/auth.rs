@@ -96,13 +96,25 @@ fn caller(dice: &mut Dice) -> Caller {
         0 => Token::None,
         1 => Token::Garbage("nonsense"),
         2 => Token::Garbage("abcdefghijklmnop.1"),
-        3 => token(name, "authorization", ""),
-        4 => token(name, "authorization", "Bearer "),
-        5 => token(name, "token", "Bearer "),
-        6 => token(name, "authorization", "bearer "),
+        3..=5 => token(name, "authorization", ""),
         _ => token(name, "token", ""),
     };
     Caller { token, ..Caller::default() }
+}
+
+/// Who makes a call. Before 3.6 anybody could compact, raise alarms and use leases, and no `Bearer ` was taken off a token: where the
+/// two would part, root speaks, and the prefix is left to reads.
+fn speaks(dice: &mut Dice, step: Step, caller: &Caller) -> Step {
+    if [path::COMPACT, path::ALARM].contains(&step.path()) || step.path().starts_with("/etcdserverpb.Lease/")
+    {
+        return step.by(as_root());
+    }
+    if step.path() == path::RANGE && dice.percent(20) {
+        let (key, prefix) =
+            dice.pick(&[("authorization", "Bearer "), ("token", "Bearer "), ("authorization", "bearer ")]);
+        return step.by(Caller { token: token("u1", key, prefix), ..Caller::default() });
+    }
+    step.by(caller.clone())
 }
 
 /// Authentication is turned on, many sorts of callers make `calls`, and it is turned off again.
@@ -129,7 +141,7 @@ pub fn enabled(dice: &mut Dice, mut calls: impl FnMut(&mut Dice) -> Vec<Step>) -
             4 => watch(dice, &caller),
             5 if dice.percent(20) => vec![on().by(caller)],
             6 if dice.percent(10) => vec![off().by(caller)],
-            _ => calls(dice).into_iter().map(|step| step.by(caller.clone())).collect(),
+            _ => calls(dice).into_iter().map(|step| speaks(dice, step, &caller)).collect(),
         };
         steps.extend(more);
     }
