@@ -126,3 +126,40 @@ fn turn_of(record: &Record) -> Option<i64> {
     }
     std::str::from_utf8(record.value()).ok()?.split('-').next()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use detcd_core::{Plants, store::Store};
+
+    /// Two queue at revisions 2 and 3; the first leaves at 4, the second at 5.
+    fn queue() -> BTreeMap<i64, Vec<Record>> {
+        let mut store = Store::new(Plants::NONE);
+        let mut made = BTreeMap::new();
+        for (key, is_put) in [(b"turn/a", true), (b"turn/b", true), (b"turn/a", false), (b"turn/b", false)] {
+            let mut write = store.begin();
+            if is_put {
+                write.put(key, b"", 7);
+            } else {
+                write.delete(key);
+            }
+            let revision = write.next_revision();
+            made.insert(revision, write.finish().into_iter().map(|change| change.record).collect());
+        }
+        made
+    }
+
+    fn is_right(key: &[u8], from: i64, to: i64) -> bool {
+        let turns = Turns::default();
+        turns.grant(Granted { key: key.to_vec(), from, to });
+        turns.granted(&queue()).is_none()
+    }
+
+    #[test]
+    fn a_turn_is_granted_to_the_oldest_key_there() {
+        assert!(is_right(b"turn/a", 2, 2) && is_right(b"turn/b", 4, 4) && is_right(b"turn/b", 2, 5));
+        assert!(!is_right(b"turn/b", 3, 3), "somebody stood before it");
+        assert!(!is_right(b"turn/b", 5, 5), "it was gone");
+        assert!(is_right(b"turn/b", 6, 6), "nobody saw that revision");
+    }
+}
