@@ -11,7 +11,11 @@ use detcd_runtime_tokio::generated::{
     etcdserverpb::lease_client::LeaseClient, v3electionpb::election_client::ElectionClient,
     v3lockpb::lock_client::LockClient,
 };
-use std::time::Duration;
+use std::{
+    io::Read as _,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 use support::{Folder, Member, cluster};
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
@@ -180,4 +184,75 @@ async fn an_election_is_won_proclaimed_observed_and_resigned() {
     let second = soon(second).await.unwrap().unwrap().into_inner().leader.unwrap();
     assert_eq!(&second.key[..], b"e/2");
     assert_eq!(&soon(seen.message()).await.unwrap().unwrap().kv.unwrap().value[..], b"d");
+}
+
+/// Waits for the process; its exit code and what it said.
+fn ended(child: Child) -> (Option<i32>, String, String) {
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// What the process says first, without the end of the line.
+fn first_line(child: &mut Child) -> String {
+    // Byte by byte: what comes behind the line is left for later.
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while child.stdout.as_mut().unwrap().read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
+}
+
+fn interrupt(child: &Child) {
+    let sent = Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
+fn etcdctl(member: &Member, args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_etcdctl"))
+        .arg(format!("--endpoints={}", member.client))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn etcdctl_holds_locks_and_stands_for_election() {
+    let folder = Folder::new("locks-etcdctl");
+    let member = member(&folder);
+    let mut holder = etcdctl(&member, &["lock", "l"]);
+    let held = first_line(&mut holder);
+    let waiter =
+        etcdctl(&member, &["lock", "l", "--", "sh", "-c", "echo $ETCD_LOCK_KEY $ETCD_LOCK_REV; exit 7"]);
+    queued(&member, "l/", 2).await;
+    let bored = etcdctl(&member, &["lock", "l"]);
+    queued(&member, "l/", 3).await;
+    interrupt(&bored);
+    assert_eq!(ended(bored), (Some(1), String::new(), "Error: context canceled\n".to_string()));
+    queued(&member, "l/", 2).await;
+    let keys = queue(&member, "l/").await;
+    interrupt(&holder);
+    assert_eq!((held, ended(holder)), (keys[0].0.clone(), (Some(0), "\n".to_string(), String::new())));
+    let (code, out, err) = ended(waiter);
+    assert!(out.starts_with(&format!("{} ", keys[1].0)), "{out}");
+    assert_eq!((code, err), (Some(7), "Error: exit status 7\n".to_string()));
+    queued(&member, "l/", 0).await;
+
+    let mut leader = etcdctl(&member, &["elect", "e", "me"]);
+    let key = first_line(&mut leader);
+    assert_eq!(queue(&member, "e/").await[0].0, key);
+    interrupt(&leader);
+    assert_eq!(ended(leader), (Some(0), "me\n".to_string(), String::new()));
+    queued(&member, "e/", 0).await;
+    for (args, why) in [
+        (vec!["lock"], "lock takes a lock name argument and an optional command to execute"),
+        (vec!["elect"], "elect takes one election name argument and an optional proposal argument"),
+        (vec!["elect", "e"], "no proposal argument but -l not set"),
+        (vec!["elect", "-l", "e", "me"], "proposal given but -l is set"),
+    ] {
+        assert_eq!(ended(etcdctl(&member, &args)), (Some(128), String::new(), format!("Error: {why}\n")));
+    }
 }

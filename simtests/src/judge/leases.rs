@@ -69,7 +69,7 @@ struct Inner {
     /// Grants and renewals under way, per lease.
     open: BTreeMap<i64, u32>,
     reigns: BTreeMap<Slot, Reign>,
-    /// The least that a leader was seen to have noted of what a lease has left.
+    /// What a leader was first seen to have noted of what a lease has left, in the last term in which one was.
     noted: BTreeMap<i64, Noted>,
     /// Somebody asked a leader to hand over: it may have dropped what it proposed to itself.
     handed_over: bool,
@@ -79,9 +79,11 @@ struct Inner {
     refuses: bool,
 }
 
-/// A checkpoint of a lease's time, as a leader showed it. It counts until the lease can have been renewed again.
+/// A checkpoint of a lease's time, as a leader showed it. It counts in this leader's term, until the lease can have been
+/// renewed again: the next leader puts an election timeout on top, and may note that.
 #[derive(Clone, Copy, Debug)]
 struct Noted {
+    term: u64,
     remaining: i64,
     /// When the write was asked, and answered, after which the leader showed it.
     asked_ns: u64,
@@ -192,8 +194,9 @@ impl Leases {
 
     /// A lease that a member still shows although everything is well since `led_ns`, and had time to be revoked.
     pub fn overdue(&self, edition: &Edition, led_ns: u64, now_ns: u64, election: Span) -> Option<String> {
+        let term = edition.standing.term;
         edition.view.leases.iter().find_map(|(&lease, granted)| {
-            let due = self.with(|inner| inner.due(lease, granted.ttl, led_ns, now_ns, election));
+            let due = self.with(|inner| inner.due(lease, granted.ttl, (led_ns, term), now_ns, election));
             let late_ns = now_ns.checked_sub(due + REVOCATION_NS)?;
             let (ttl, late) = (granted.ttl, late_ns / 1_000_000);
             Some(format!("still shows lease {lease} of {ttl} s, {late} ms after it had to be gone"))
@@ -249,15 +252,14 @@ impl Inner {
         let settled = before.map(|write| write.0).max();
         reign.writes.push((asked_ns, now_ns));
         for (&lease, granted) in edition.view.leases.iter().filter(|(_, granted)| granted.remaining_ttl > 0) {
-            let noted = Noted { remaining: granted.remaining_ttl, asked_ns, seen_ns: now_ns };
-            let before = self.checkpoint(lease, self.renewed_ns(lease, now_ns));
-            if before.is_none_or(|before| noted.remaining < before.remaining) {
+            if self.checkpoint(lease, term, self.renewed_ns(lease, now_ns)).is_none() {
+                let noted = Noted { term, remaining: granted.remaining_ttl, asked_ns, seen_ns: now_ns };
                 self.noted.insert(lease, noted);
             }
         }
         let settled = settled?;
         for (&lease, granted) in edition.view.leases.iter() {
-            let due = self.due(lease, granted.ttl, led_ns, now_ns, election);
+            let due = self.due(lease, granted.ttl, (led_ns, term), now_ns, election);
             if due < settled {
                 return Some(format!(
                     "m{} leads since {} ms ago, and still shows lease {lease} of {} s, {} ms after it ran out",
@@ -271,8 +273,8 @@ impl Inner {
         None
     }
 
-    /// When a lease with `ttl` seconds has run out for certain under somebody who leads since `led_ns` or before.
-    fn due(&self, lease: i64, ttl: i64, led_ns: u64, now_ns: u64, election: Span) -> u64 {
+    /// When a lease with `ttl` seconds has run out for certain under somebody who leads this term since `led_ns` or before.
+    fn due(&self, lease: i64, ttl: i64, (led_ns, term): (u64, u64), now_ns: u64, election: Span) -> u64 {
         let renewed = self.renewed_ns(lease, now_ns);
         let after = |since: u64, secs: i64| {
             let mut span = Span::secs(u64::try_from(secs).unwrap_or(0)) + election;
@@ -285,7 +287,8 @@ impl Inner {
             led_ns.max(since).saturating_add(at_the_slowest(span))
         };
         let due = after(renewed, ttl);
-        self.checkpoint(lease, renewed).map_or(due, |noted| due.min(after(noted.seen_ns, noted.remaining)))
+        self.checkpoint(lease, term, renewed)
+            .map_or(due, |noted| due.min(after(noted.seen_ns, noted.remaining)))
     }
 
     /// When a grant or a renewal can have come through last.
@@ -296,9 +299,10 @@ impl Inner {
         }
     }
 
-    /// What was noted, unless the lease can have been renewed since.
-    fn checkpoint(&self, lease: i64, renewed_ns: u64) -> Option<Noted> {
-        self.noted.get(&lease).copied().filter(|noted| renewed_ns <= noted.asked_ns)
+    /// What was noted in this term, unless the lease can have been renewed since.
+    fn checkpoint(&self, lease: i64, term: u64, renewed_ns: u64) -> Option<Noted> {
+        let noted = self.noted.get(&lease).copied();
+        noted.filter(|noted| noted.term == term && renewed_ns <= noted.asked_ns)
     }
 }
 
