@@ -86,6 +86,4 @@ pub fn add(families: &mut Families) {
     }
     families.empty_summary("go_gc_duration_seconds", HELP);
     families.gauges("go_info", "The version of Go in use.", [(&[("version", "none (Rust)")][..], 1.0)]);
-    // The revision of users and roles before anybody has made one.
-    families.gauge("etcd_debugging_auth_revision", "Changes of users and roles.", 1.0);
 }
