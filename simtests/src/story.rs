@@ -309,29 +309,28 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         let (chronicle, leases) = (chronicle.clone(), leases.clone());
         Client { number, cluster, recorder, chronicle, leases, manners, dice, member, user: None }
     };
+    let at_the_end = || {
+        let stopped = stopped.clone();
+        move || stopped.load(Ordering::Relaxed)
+    };
     for number in 0..plan.clients {
         let workload = Workload::new(number, plan.keys, plan.large_permille, plan.mix.clone());
-        let stopped = stopped.clone();
-        stage.spawn(client(number).work(workload, move || stopped.load(Ordering::Relaxed)));
+        stage.spawn(client(number).work(workload, at_the_end()));
     }
     let turns = Turns::default();
     for (number, contest) in (CONTENDERS..).zip(plan.contenders) {
-        let stopped = stopped.clone();
         let turns = plan.services.then(|| turns.clone());
-        stage
-            .spawn(Locker::new(client(number), contest, turns).work(move || stopped.load(Ordering::Relaxed)));
+        stage.spawn(Locker::new(client(number), contest, turns).work(at_the_end()));
     }
     let permits = Permits::default();
     let users: Vec<String> = (0..plan.users).map(|number| format!("user{number}")).collect();
     for (number, name) in (GUESTS..).zip(&users) {
-        let stopped = stopped.clone();
         let guest = Guest::new(client(number), name.clone(), permits.clone());
-        stage.spawn(guest.work(move || stopped.load(Ordering::Relaxed)));
+        stage.spawn(guest.work(at_the_end()));
     }
     if !users.is_empty() {
-        let stopped = stopped.clone();
         let administrator = Administrator { client: client(ADMINISTRATOR), users, permits: permits.clone() };
-        stage.spawn(administrator.work(move || stopped.load(Ordering::Relaxed)));
+        stage.spawn(administrator.work(at_the_end()));
     }
     let watched: Vec<Watched> = plan.watchers.into_iter().map(Watched::new).collect();
     let silenced = Arc::new(AtomicBool::new(false));
