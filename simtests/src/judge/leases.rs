@@ -7,9 +7,10 @@
 //!
 //! **Never late** (`lease-late`): a lease that nobody renews ends. It has run out, by the slowest clock, once its time to
 //! live and an election timeout on top have passed since the last renewal that can have been granted, and since the
-//! leader began to lead: each new leader starts every lease afresh, or with what a leader noted of it. If somebody asked for
-//! a handover, the leader may have had to propose the revocation again, and has a request timeout more; if it bounds what
-//! waits for a quorum, it may have refused the revocation and has half a second more. From then on
+//! leader began to lead or to show the lease: each new leader starts every lease afresh, or with what a leader noted of
+//! it, and one with a slow disk carries a grant out long after others. If somebody asked for a handover, the leader may have
+//! had to propose the revocation again, and has a request timeout more; if it bounds what waits for a quorum, it may have
+//! refused the revocation and has half a second more. From then on
 //! - while one member leads: a write that the leader answered, asked after that, lies behind the revocation in the log or
 //!   in the same turn; a second write, asked after the first was answered, lies behind it for certain. A leader that has
 //!   answered both shows the lease no more;
@@ -62,6 +63,8 @@ struct Inner {
     given_up: BTreeSet<i64>,
     /// What each member shows in its present life.
     shown: BTreeMap<Slot, (u64, BTreeSet<i64>)>,
+    /// Since when, as far as was seen. A leader with a slow disk carries a grant out long after others have.
+    shown_since: BTreeMap<(Slot, i64), u64>,
     /// When a lease was first seen to be gone.
     gone: BTreeMap<i64, u64>,
     /// When a grant or a renewal of a lease can have come through last.
@@ -215,7 +218,13 @@ impl Inner {
         let Answered { member, life, now_ns, .. } = answered;
         let shows: BTreeSet<i64> = edition.view.leases.iter().map(|(&lease, _)| lease).collect();
         let before = self.shown.insert(member, (life, shows.clone()));
-        let (_, before) = before.filter(|(known, _)| *known == life)?;
+        let before = before.filter(|(known, _)| *known == life).map(|(_, before)| before);
+        for &lease in
+            shows.iter().filter(|lease| before.as_ref().is_none_or(|before| !before.contains(lease)))
+        {
+            self.shown_since.insert((member, lease), now_ns);
+        }
+        let before = before?;
         let mut early = None;
         for &lease in before.difference(&shows) {
             self.gone.entry(lease).or_insert(now_ns);
@@ -259,7 +268,9 @@ impl Inner {
         }
         let settled = settled?;
         for (&lease, granted) in edition.view.leases.iter() {
-            let due = self.due(lease, granted.ttl, (led_ns, term), now_ns, election);
+            let counted_ns =
+                self.shown_since.get(&(member, lease)).map_or(led_ns, |&since| led_ns.max(since));
+            let due = self.due(lease, granted.ttl, (counted_ns, term), now_ns, election);
             if due < settled {
                 return Some(format!(
                     "m{} leads since {} ms ago, and still shows lease {lease} of {} s, {} ms after it ran out",
