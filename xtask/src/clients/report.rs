@@ -92,9 +92,10 @@ impl Report {
         self.clients.push((client, outcome));
     }
 
-    pub fn missing(&mut self, language: Language, tool: &str, allowed: bool) {
+    /// A language is not run, and why.
+    pub fn missing(&mut self, language: Language, why: &str, allowed: bool) {
         let left_out = if allowed { "left out" } else { "not run" };
-        self.missing.push(format!("{} is {left_out}: this machine has no {tool}", language.name()));
+        self.missing.push(format!("{} is {left_out}: {why}", language.name()));
         self.missing_is_failure |= !allowed;
     }
 
