@@ -100,13 +100,25 @@ pub const ALL: &[Explained] = &[
         reason: "is taken off a token since 3.6",
     },
     Explained {
-        name: "status for nobody",
-        method: path::STATUS,
+        name: "calls that anybody could make",
+        method: "*",
         applies: |clash, _| {
-            let refusals = ["etcdserver: user name is empty", "etcdserver: invalid auth token"];
-            refusals.contains(&clash.answers[0].status.1.as_str()) && clash.answers[1].is_ok()
+            let refusals = [
+                "etcdserver: user name is empty",
+                "etcdserver: invalid auth token",
+                "etcdserver: permission denied",
+            ];
+            let asked = [
+                path::STATUS,
+                "/etcdserverpb.Cluster/MemberList",
+                "/etcdserverpb.Maintenance/Downgrade",
+                "/etcdserverpb.Maintenance/MoveLeader",
+            ];
+            asked.contains(&clash.path)
+                && refusals.contains(&clash.answers[0].status.1.as_str())
+                && !refusals.contains(&clash.answers[1].status.1.as_str())
         },
-        reason: "asks who is asking since 3.6, if authentication is on",
+        reason: "ask who is asking since 3.6, if authentication is on",
     },
     Explained {
         name: "HashKV over HTTP",
