@@ -1,8 +1,8 @@
 //! When leases run out, as the leader counts it.
 //!
-//! Only a leader has deadlines, and no deadline is ever stored or sent: a new leader starts every lease afresh, with
-//! an election timeout on top for the time nobody counted. So a lease may live longer than granted, never shorter.
-//! Source: contract-semantics 10.6.
+//! Only a leader has deadlines, and no deadline is ever stored or sent. What a long lease has left is noted through the log
+//! now and then; a new leader starts from that, or afresh, with an election timeout on top for the time nobody counted. So
+//! a lease may live longer than granted, never shorter. Source: contract-semantics 10.6.
 use super::schedule::Schedule;
 use crate::{Moment, Plant, Plants, Span};
 use alloc::{collections::BTreeMap, vec::Vec};
