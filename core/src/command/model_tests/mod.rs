@@ -58,13 +58,7 @@ fn same_changes(view: &View, model: &Model, from: i64) {
         if let Some(pair) = &change.pair {
             assert_eq!(&record.to_kv(), pair);
         }
-        let begins = change.pair.as_ref().is_some_and(|pair| pair.create_revision == change.main);
-        let prev = if change.main > 1 && change.main > model.compacted && !begins {
-            model.state(change.main - 1).remove(&change.key)
-        } else {
-            None
-        };
-        assert_eq!(keyspace.prev(record).map(|prev| prev.to_kv()), prev, "before {record:?}");
+        assert_eq!(keyspace.prev(record).map(|prev| prev.to_kv()), model.prev(change), "before {record:?}");
     }
 }
 
@@ -112,8 +106,7 @@ impl Pair {
             assert_eq!(change.record.revision(), (made.main, made.sub));
             assert_eq!(change.record.key(), made.key);
             assert_eq!(change.is_delete(), made.pair.is_none());
-            let prev = if made.main > 2 { self.model.state(made.main - 1).remove(&made.key) } else { None };
-            assert_eq!(change.prev.as_ref().map(|prev| prev.to_kv()), prev);
+            assert_eq!(change.prev.as_ref().map(|prev| prev.to_kv()), self.model.prev(made));
         }
     }
 

@@ -67,6 +67,16 @@ impl Model {
         state
     }
 
+    /// What watchers are told was there before: the pair of the revision before, but nothing to a put that begins a
+    /// new life of its key, nor where compaction has taken it.
+    pub(super) fn prev(&self, change: &Changed) -> Option<KeyValue> {
+        let begins = change.pair.as_ref().is_some_and(|pair| pair.create_revision == change.main);
+        if begins || change.main <= self.compacted {
+            return None;
+        }
+        self.state(change.main - 1).remove(&change.key)
+    }
+
     pub(super) fn record(&mut self, main: i64, key: &[u8], pair: Option<KeyValue>) {
         let change = Changed { main, sub: self.sub, key: key.to_vec(), pair };
         self.sub += 1;
