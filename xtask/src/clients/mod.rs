@@ -1,13 +1,16 @@
 //! Real clients against a real process: the programs in `tests/clients`, each of which uses one client as its
 //! documentation shows. They are run against our server, or against any other etcd, to see that both please them.
 //!
-//! Every program gets a server of its own, without data, and prints one line per area; `report` makes a table of them.
+//! Every program gets a server of its own, without data, and prints one line per area; `report` makes a table of them,
+//! `calls` one of the methods they used.
 
+mod calls;
 mod language;
 mod process;
 mod report;
 mod server;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -19,6 +22,9 @@ use crate::steps::cargo_command;
 use language::{Language, Program};
 use report::{Outcome, Report};
 use server::Server;
+
+/// How often each method was called.
+type Calls = BTreeMap<String, u64>;
 
 /// How long a language's build may take, with everything fetched on a slow line.
 const PREPARE_MAX: Duration = Duration::from_secs(420);
@@ -81,7 +87,10 @@ pub fn run(root: &Path, options: &Options) -> Result<(), Failure> {
         match language.prepare(&root.join("tests/clients").join(language.name()), &home) {
             Ok(programs) => {
                 for program in programs {
-                    report.add(program.client, ask(program, &etcd, &scratch)?);
+                    let client = program.client;
+                    let (outcome, calls) = ask(program, &etcd, &scratch)?;
+                    report.add(client, outcome);
+                    report.called(client, calls);
                 }
             }
             // A registry that does not answer says nothing about our server.
@@ -93,17 +102,19 @@ pub fn run(root: &Path, options: &Options) -> Result<(), Failure> {
 }
 
 /// Runs one program against a server of its own.
-fn ask(mut program: Program, etcd: &Path, scratch: &Path) -> Result<Outcome, Failure> {
+fn ask(mut program: Program, etcd: &Path, scratch: &Path) -> Result<(Outcome, Calls), Failure> {
     println!("{}: running", program.client);
     let server = Server::start(etcd, scratch)?;
     let log = scratch.join(format!("{}.log", program.client));
     let ended = process::run(program.command.env("ETCD_ENDPOINT", server.endpoint()), &log, RUN_MAX)?;
+    // Of a server that has ended there is nothing more to ask.
+    let calls = server.calls().unwrap_or_default();
     let alive = server.stop()?;
     let mut outcome = Outcome::parse(&std::fs::read_to_string(&log)?, &ended, &log);
     if !alive {
         outcome.fail("server", "it ended while the client was using it".to_owned());
     }
-    Ok(outcome)
+    Ok((outcome, calls))
 }
 
 fn ours(root: &Path, target: &Path) -> Result<PathBuf, Failure> {

@@ -1,7 +1,9 @@
 //! What the programs said, as one table: areas down, clients across.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::calls;
 use super::language::Language;
 use super::process::{Ended, last_words};
 use crate::Failure;
@@ -71,13 +73,20 @@ pub struct Report {
     /// Whether the server is the one that all is measured by: there everything must be built.
     strict: bool,
     clients: Vec<(&'static str, Outcome)>,
+    calls: Vec<(&'static str, BTreeMap<String, u64>)>,
     missing: Vec<String>,
     missing_is_failure: bool,
 }
 
 impl Report {
     pub fn new(strict: bool) -> Report {
-        Report { strict, clients: Vec::new(), missing: Vec::new(), missing_is_failure: false }
+        Report {
+            strict,
+            clients: Vec::new(),
+            calls: Vec::new(),
+            missing: Vec::new(),
+            missing_is_failure: false,
+        }
     }
 
     pub fn add(&mut self, client: &'static str, mut outcome: Outcome) {
@@ -92,6 +101,11 @@ impl Report {
         self.clients.push((client, outcome));
     }
 
+    /// What the server counted while this client used it.
+    pub fn called(&mut self, client: &'static str, calls: BTreeMap<String, u64>) {
+        self.calls.push((client, calls));
+    }
+
     /// A language is not run, and why.
     pub fn missing(&mut self, language: Language, why: &str, allowed: bool) {
         let left_out = if allowed { "left out" } else { "not run" };
@@ -103,6 +117,9 @@ impl Report {
     pub fn print(&self) -> Result<(), Failure> {
         if !self.clients.is_empty() {
             println!("\n{}", self.table());
+        }
+        if !self.calls.is_empty() {
+            println!("{}\n", calls::table(&self.calls));
         }
         for (verdict, title) in [(Verdict::NotBuilt, "not built"), (Verdict::Skip, "skip")] {
             let mut reasons: Vec<&str> = self.lines(verdict).map(|line| line.why.as_str()).collect();

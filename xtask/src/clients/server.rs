@@ -1,5 +1,6 @@
 //! One member on free loopback ports, with a folder of its own; ended by its process ID.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -80,16 +81,23 @@ impl Server {
         Ok(true)
     }
 
+    /// How often each method was called since the start, by `service/method`.
+    pub fn calls(&self) -> Result<BTreeMap<String, u64>, Failure> {
+        Ok(super::calls::parse(&self.get("/metrics")?))
+    }
+
     fn is_healthy(&self) -> bool {
-        let ask = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(&self.endpoint)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            write!(stream, "GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.endpoint)?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+        self.get("/health").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+    }
+
+    /// The whole answer, head and body.
+    fn get(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(&self.endpoint)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.endpoint)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Differences that have to be, each with its reason. What is in this table is counted apart; an entry that explained
 //! nothing in a run is told, so that the table does not outlive its reasons.
 
-use prost_reflect::Value;
+use prost_reflect::{DynamicMessage, Value};
 
 use super::answer::Difference;
 use super::duel::Clash;
@@ -203,7 +203,39 @@ pub const ALL: &[Explained] = &[
         },
         reason: "refused as compacted since 3.6",
     },
+    Explained {
+        name: "permission on an interval without keys",
+        method: "*",
+        applies: |clash, difference| {
+            let denied = clash.answers.each_ref().map(|answer| answer.status.1 == DENIED);
+            difference.kind() == "status"
+                && clash.asks_who
+                && denied[0] != denied[1]
+                && clash.request.as_ref().is_some_and(asks_for_no_key)
+        },
+        reason: "there is nothing in it to be kept from anybody; etcd's answer hangs on the shape of a search tree",
+    },
 ];
+
+const DENIED: &str = "etcdserver: permission denied";
+
+/// Whether the request or one inside it names an interval that ends at or before its start.
+fn asks_for_no_key(request: &DynamicMessage) -> bool {
+    let bytes = |name: &str| {
+        request.get_field_by_name(name).and_then(|value| value.as_bytes().cloned()).unwrap_or_default()
+    };
+    let (key, end) = (bytes("key"), bytes("range_end"));
+    let is_empty = !end.is_empty() && end[..] != [0] && end <= key;
+    is_empty || request.fields().any(|(_, value)| holds_no_key(value))
+}
+
+fn holds_no_key(value: &Value) -> bool {
+    match value {
+        Value::Message(message) => asks_for_no_key(message),
+        Value::List(values) => values.iter().any(holds_no_key),
+        _ => false,
+    }
+}
 
 fn asked_i64(clash: &Clash, field: &str) -> Option<i64> {
     clash.request.as_ref()?.get_field_by_name(field)?.as_i64()
