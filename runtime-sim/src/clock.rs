@@ -1,5 +1,5 @@
 //! A clock per member: its own origin, its own speed. Members must not agree about time, and here they do not.
-use detcd_core::Moment;
+use detcd_core::{Moment, Span};
 use serde::{Deserialize, Serialize};
 
 /// Turns the world's time (nanoseconds since the run began) into a member's and back.
@@ -27,6 +27,7 @@ pub struct Timepiece {
     drift_ppm: i64,
     /// Since when it stands still.
     frozen_at_ns: Option<u64>,
+    caught_up_ns: u64,
     wall_offset_ns: i64,
 }
 
@@ -37,6 +38,7 @@ impl Timepiece {
             shown_ns: clock.origin_ns,
             drift_ppm: clock.drift_ppm,
             frozen_at_ns: None,
+            caught_up_ns: 0,
             wall_offset_ns: i64::try_from(clock.wall_offset_ns).unwrap_or(i64::MAX),
         }
     }
@@ -68,8 +70,15 @@ impl Timepiece {
         let Some(since) = self.frozen_at_ns.take() else { return };
         self.set_at_ns = now;
         if catches_up {
-            self.shown_ns += (u128::from(now - since) * self.speed() / 1_000_000) as u64;
+            let missed = (u128::from(now - since) * self.speed() / 1_000_000) as u64;
+            self.shown_ns += missed;
+            self.caught_up_ns += missed;
         }
+    }
+
+    /// By how much it has jumped so far, each time it ran again after it had stood still.
+    pub fn caught_up(&self) -> Span {
+        Span(self.caught_up_ns)
     }
 
     /// The wall clock jumps, either way.
@@ -138,7 +147,7 @@ mod tests {
                 }
                 assert!(clock.read(now) >= shown, "at {now}");
                 shown = clock.read(now);
-                let later = shown + detcd_core::Span::millis(3);
+                let later = shown + Span::millis(3);
                 let wake = clock.world_ns(later);
                 assert!(wake == u64::MAX || clock.read(wake) >= later);
                 assert!(wake == u64::MAX || clock.read(wake - 1) < later);
@@ -155,6 +164,7 @@ mod tests {
             assert_eq!((clock.read(1_000), clock.world_ns(Moment(161))), (Moment(160), u64::MAX));
             clock.thaw(1_000, catches_up);
             assert_eq!(clock.read(1_000), Moment(shown));
+            assert_eq!(clock.caught_up(), Span(shown - 160));
         }
     }
 }

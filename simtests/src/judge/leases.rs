@@ -39,9 +39,13 @@ const REVOCATION_NS: u64 = 1_000_000_000;
 /// A revocation that was refused comes again.
 const REFUSED_AGAIN: Span = Span::millis(500);
 
-/// What every member's clock shows.
+/// What every member's clock shows, put forward by whatever any of them has caught up with so far. Of a lease's time a part
+/// may be counted by one leader, which notes what is left, and the rest by the next; if the clock of that one stood still
+/// when it began and catches up later, it counts once more what the other has counted.
 pub fn read_clocks(world: &World) -> Vec<Moment> {
-    (0..world.len()).map(|slot| world.clock_of(slot).read(world.now())).collect()
+    let clocks = || (0..world.len()).map(|slot| world.clock_of(slot));
+    let caught_up = clocks().fold(Span::ZERO, |sum, clock| sum + clock.caught_up());
+    clocks().map(|clock| clock.read(world.now()) + caught_up).collect()
 }
 
 /// The last promise for a lease.

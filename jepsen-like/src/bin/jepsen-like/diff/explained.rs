@@ -110,6 +110,12 @@ pub const ALL: &[Explained] = &[
             ];
             let asked = [
                 path::STATUS,
+                path::COMPACT,
+                path::LEASE_GRANT,
+                path::LEASE_LEASES,
+                path::LEASE_TIME_TO_LIVE,
+                "/etcdserverpb.Lease/LeaseRevoke",
+                "/etcdserverpb.Lease/LeaseKeepAlive",
                 "/etcdserverpb.Cluster/MemberList",
                 "/etcdserverpb.Maintenance/Downgrade",
                 "/etcdserverpb.Maintenance/MoveLeader",
@@ -141,7 +147,7 @@ pub const ALL: &[Explained] = &[
         method: "/etcdserverpb.Auth/RoleGet",
         applies: |clash, difference| {
             let role = clash.request.as_ref().and_then(|request| request.get_field_by_name("role"));
-            difference.kind() == ".perm" && role.is_some_and(|role| role.as_str() == Some("root"))
+            difference.kind().starts_with(".perm") && role.is_some_and(|role| role.as_str() == Some("root"))
         },
         reason: "is shown with all permissions since 3.6",
     },
