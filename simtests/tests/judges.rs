@@ -201,6 +201,7 @@ fn edition(store: &Store, leases: Table, applied: u64) -> Edition {
             leases,
             auth: Default::default(),
             members: Arc::default(),
+            removed: Arc::default(),
             alarms: Arc::default(),
             cluster_version: None,
             downgrade: None,

@@ -90,6 +90,7 @@ fn view(store: &Store) -> View {
         leases: lease::Table::new(),
         auth: Default::default(),
         members: Arc::default(),
+        removed: Arc::default(),
         alarms: Arc::default(),
         cluster_version: None,
         downgrade: None,

@@ -170,6 +170,7 @@ mod tests {
             leases: Default::default(),
             auth: table.clone(),
             members: Default::default(),
+            removed: Default::default(),
             alarms: Default::default(),
             cluster_version: None,
             downgrade: None,
