@@ -1,5 +1,5 @@
 //! Committed state as everybody outside the replica sees it: immutable, shared, cheap to clone.
-use crate::{Member, MemberId, auth, lease, state::Tally, store};
+use crate::{Member, MemberId, auth, checkpoint::Stand, lease, state::Tally, store};
 use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 use detcd_proto::etcdserverpb::AlarmMember;
 
@@ -40,6 +40,8 @@ pub struct Edition {
     /// In order of revision, then sub-revision.
     pub changes: Vec<store::Change>,
     pub standing: Standing,
+    /// The place in the log that the view belongs to.
+    pub stand: Stand,
     /// What this member has carried out since it started.
     pub tally: Tally,
 }

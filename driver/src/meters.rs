@@ -123,6 +123,9 @@ pub struct Meters {
     pub requests: Vec<ByOutcome>,
     pub leases_renewed: Count,
     pub hash_kv: Histogram,
+    pub hash: Histogram,
+    /// A whole file sent to a client.
+    pub snapshot: Histogram,
     pub health_good: Count,
     pub health_bad: Count,
     /// The next three go down as well.
@@ -160,6 +163,8 @@ impl Default for Meters {
             requests: OPERATIONS.iter().map(|_| of_requests()).collect(),
             leases_renewed: Count::default(),
             hash_kv: Histogram::new(Span::millis(10), 15),
+            hash: Histogram::new(Span::millis(10), 15),
+            snapshot: Histogram::new(Span::millis(10), 17),
             health_good: Count::default(),
             health_bad: Count::default(),
             watch_streams: Count::default(),

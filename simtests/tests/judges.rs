@@ -208,6 +208,7 @@ fn edition(store: &Store, leases: Table, applied: u64) -> Edition {
         },
         changes: Vec::new(),
         standing: Standing { applied, ..Standing::default() },
+        stand: Default::default(),
         tally: Default::default(),
     }
 }

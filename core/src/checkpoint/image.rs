@@ -56,34 +56,88 @@ struct Node {
     key_len: u32,
 }
 
-impl Image {
-    /// Settles where everything goes: a walk over all rows.
-    pub fn new(view: View, stand: &Stand) -> Image {
-        let mut image = Image {
+/// The pages of an image while they are dealt out: a walk over all rows, as far at a time as its owner likes.
+#[derive(Debug)]
+pub struct Planning {
+    image: Image,
+    /// The bucket that comes next and the place in it.
+    bucket: usize,
+    place: usize,
+    leaves: Level,
+}
+
+impl Planning {
+    pub fn new(view: View, stand: &Stand) -> Planning {
+        let image = Image {
             contents: Contents::new(view, stand),
             trees: Vec::new(),
             root: Vec::new(),
             pages: METAS,
             cursor: Cursor::Metas,
         };
-        let mut inner = Vec::new();
-        for bucket in Bucket::ALL {
-            let mut value = Vec::new();
-            if image.is_small(bucket) {
-                value.extend_from_slice(&[0; BUCKET]);
-                image.leaf(Some(bucket), (0, 0), 0, usize::MAX, &mut value);
-            } else {
-                let tree = image.plan(Some(bucket));
-                value.extend_from_slice(&tree.root().to_le_bytes());
-                value.extend_from_slice(&0u64.to_le_bytes());
-                inner.push(tree);
+        Planning { image, bucket: 0, place: 0, leaves: Level::new(METAS) }
+    }
+
+    /// Looks at no more than about `budget` rows; false once there are no more, and [`Planning::finish`] may be called.
+    pub fn step(&mut self, mut budget: usize) -> bool {
+        while let Some(bucket) = Bucket::ALL.get(self.bucket).copied() {
+            let mut next = None;
+            for (at, row) in self.image.contents.rows(bucket, self.place) {
+                if budget == 0 {
+                    next = Some(at);
+                    break;
+                }
+                budget -= 1;
+                self.leaves.add(at, row.sizes().0, row_size(row));
             }
-            image.root.push((bucket.name().as_bytes().to_vec(), value));
+            if let Some(at) = next {
+                self.place = at;
+                return true;
+            }
+            self.end_bucket(bucket);
         }
-        let root = image.plan(None);
-        image.trees = inner;
+        false
+    }
+
+    fn end_bucket(&mut self, bucket: Bucket) {
+        let image = &mut self.image;
+        let mut value = Vec::new();
+        if self.leaves.size_of_only() <= INLINE_MAX {
+            // bbolt itself would keep this bucket in its value.
+            value.extend_from_slice(&[0; BUCKET]);
+            image.leaf(Some(bucket), (0, 0), 0, usize::MAX, &mut value);
+        } else {
+            let leaves = core::mem::replace(&mut self.leaves, Level::new(0));
+            let tree = image.tree(Some(bucket), leaves);
+            value.extend_from_slice(&tree.root().to_le_bytes());
+            value.extend_from_slice(&0u64.to_le_bytes());
+            image.trees.push(tree);
+        }
+        image.root.push((bucket.name().as_bytes().to_vec(), value));
+        self.leaves = Level::new(image.pages);
+        (self.bucket, self.place) = (self.bucket + 1, 0);
+    }
+
+    /// Every page has its place. Panics before the last step.
+    pub fn finish(self) -> Image {
+        assert_eq!(self.bucket, Bucket::ALL.len(), "all rows were looked at");
+        let mut image = self.image;
+        let mut leaves = self.leaves;
+        for (at, row) in image.rows(None, 0) {
+            leaves.add(at, row.sizes().0, row_size(row));
+        }
+        let root = image.tree(None, leaves);
         image.trees.push(root);
         image
+    }
+}
+
+impl Image {
+    /// Settles where everything goes, in one walk over all rows.
+    pub fn new(view: View, stand: &Stand) -> Image {
+        let mut planning = Planning::new(view, stand);
+        while planning.step(usize::MAX) {}
+        planning.finish()
     }
 
     /// The length of the whole file, in bytes.
@@ -138,20 +192,8 @@ impl Image {
         }
     }
 
-    /// Whether bbolt itself would keep this bucket in its value.
-    fn is_small(&self, bucket: Bucket) -> bool {
-        let mut size = HEADER;
-        self.rows(Some(bucket), 0).all(|(_, row)| {
-            size += row_size(row);
-            size <= INLINE_MAX
-        })
-    }
-
-    fn plan(&mut self, bucket: Option<Bucket>) -> Tree {
-        let mut leaves = Level::new(self.pages);
-        for (at, row) in self.rows(bucket, 0) {
-            leaves.add(at, row.sizes().0, row_size(row));
-        }
+    /// The branches above the leaves.
+    fn tree(&mut self, bucket: Option<Bucket>, mut leaves: Level) -> Tree {
         leaves.close();
         self.pages = leaves.next_page;
         let mut levels = Vec::from([leaves.nodes]);
@@ -246,6 +288,7 @@ impl Tree {
 }
 
 /// One level of a tree while its pages are dealt out.
+#[derive(Debug)]
 struct Level {
     nodes: Vec<Node>,
     next_page: u64,
@@ -255,6 +298,15 @@ struct Level {
 impl Level {
     fn new(next_page: u64) -> Level {
         Level { nodes: Vec::new(), next_page, open: None }
+    }
+
+    /// How much of its only page is used, in bytes; all there can be if it has more than one.
+    fn size_of_only(&self) -> usize {
+        match &self.open {
+            _ if !self.nodes.is_empty() => usize::MAX,
+            Some((_, size)) => *size,
+            None => HEADER,
+        }
     }
 
     /// One more entry of so many bytes, its element included.

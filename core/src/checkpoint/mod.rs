@@ -25,7 +25,7 @@ mod round_trip_tests;
 mod testing;
 
 pub use hash::Hashing;
-pub use image::Image;
+pub use image::{Image, Planning};
 pub use loaded::{Loaded, Loading};
 pub use loader::{Damage, Loader, Sink, Walk};
 pub use sums::{Summing, Sums};

@@ -20,6 +20,7 @@ mod settle;
 
 use crate::{
     Config, Edition, Effects, Input, MemberId, Moment, Note, Outcome, Span, Standing, Ticket, View,
+    checkpoint::Stand,
     lease::Deadlines,
     raft::Raft,
     state::{State, Tally},
@@ -178,6 +179,7 @@ impl Replica {
                 view: self.view(),
                 changes: Vec::new(),
                 standing,
+                stand: self.stand(),
                 tally: self.state.tally,
             }),
         }
@@ -190,6 +192,11 @@ impl Replica {
     /// What has been carried out up to the end of the last turn.
     pub fn tally(&self) -> &Tally {
         &self.state.tally
+    }
+
+    /// Of the last entry applied.
+    fn stand(&self) -> Stand {
+        Stand { index: self.applied, term: self.applied_term, conf_state: self.raft.conf_state() }
     }
 
     fn standing(&self) -> Standing {

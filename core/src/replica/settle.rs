@@ -76,7 +76,13 @@ impl Replica {
         }
         self.is_dirty = false;
         let changes = core::mem::take(&mut self.changes);
-        let edition = Arc::new(Edition { view: self.view(), changes, standing, tally: self.state.tally });
+        let edition = Arc::new(Edition {
+            view: self.view(),
+            changes,
+            standing,
+            stand: self.stand(),
+            tally: self.state.tally,
+        });
         self.edition = Some(edition.clone());
         effects.push(Effect::Publish(edition));
     }

@@ -175,7 +175,13 @@ mod tests {
             cluster_version: None,
             downgrade: None,
         };
-        Edition { view, changes: Vec::new(), standing: Standing::default(), tally: Default::default() }
+        Edition {
+            view,
+            changes: Vec::new(),
+            standing: Standing::default(),
+            stand: Default::default(),
+            tally: Default::default(),
+        }
     }
 
     /// `ann` may write one key.

@@ -64,8 +64,6 @@ const HISTOGRAMS: &[(&str, f64, i32)] = &[
     ("etcd_debugging_snap_save_total_duration_seconds", 0.001, 14),
     ("etcd_disk_backend_commit_duration_seconds", 0.001, 14),
     ("etcd_disk_backend_defrag_duration_seconds", 0.1, 13),
-    ("etcd_disk_backend_snapshot_duration_seconds", 0.01, 17),
-    ("etcd_mvcc_hash_duration_seconds", 0.01, 15),
     ("etcd_snap_db_fsync_duration_seconds", 0.001, 14),
     ("etcd_snap_db_save_total_duration_seconds", 0.1, 10),
     ("etcd_snap_fsync_duration_seconds", 0.001, 14),

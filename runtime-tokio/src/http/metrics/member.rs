@@ -151,6 +151,12 @@ fn keyspace(families: &mut Families, edition: &Edition, meters: &Meters) {
     families.gauge("etcd_mvcc_db_total_size_in_bytes", "What the keyspace takes as a file, in bytes.", size);
     families.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "What of it is in use, in bytes.", size);
     families.histogram("etcd_mvcc_hash_rev_duration_seconds", "How long HashKV took.", &meters.hash_kv);
+    families.histogram("etcd_mvcc_hash_duration_seconds", "How long Hash took.", &meters.hash);
+    families.histogram(
+        "etcd_disk_backend_snapshot_duration_seconds",
+        "How long sending a snapshot took.",
+        &meters.snapshot,
+    );
     let auth_revision = edition.view.auth.revision() as f64;
     families.gauge("etcd_debugging_auth_revision", "Changes of users and roles.", auth_revision);
     families.gauge("etcd_debugging_mvcc_keys_total", "Keys there are now.", keyspace.len() as f64);
