@@ -102,6 +102,13 @@ pub struct Meters {
     pub wal_fsync: Histogram,
     pub wal_write: Histogram,
     pub wal_bytes: Count,
+    /// An image, from the first byte to its name.
+    pub snap_db_save: Histogram,
+    pub snap_db_fsync: Histogram,
+    /// The small file beside an image, from the first byte to a name that is safe.
+    pub snap_save: Histogram,
+    pub snap_marshalling: Histogram,
+    pub snap_fsync: Histogram,
     /// Somebody leads who did not before.
     pub leader_changes: Count,
     /// Heartbeats of this leader that were due long before.
@@ -149,6 +156,11 @@ impl Default for Meters {
             wal_fsync: of_disk(),
             wal_write: of_disk(),
             wal_bytes: Count::default(),
+            snap_db_save: Histogram::new(Span::millis(100), 10),
+            snap_db_fsync: of_disk(),
+            snap_save: of_disk(),
+            snap_marshalling: of_disk(),
+            snap_fsync: of_disk(),
             leader_changes: Count::default(),
             late_heartbeats: Count::default(),
             proposals_pending: Count::default(),

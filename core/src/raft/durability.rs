@@ -14,7 +14,7 @@ use detcd_proto::raftpb::{Entry, HardState, Message};
 
 /// Goes to disk as a whole, in this order: entries (they replace whatever has their index or a higher one), then the
 /// hard state.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Write {
     /// Consecutive; given back to `Raft::persisted`.
     pub number: u64,
