@@ -33,6 +33,11 @@ pub fn image(index: u64) -> String {
     format!("{FOLDER}/{}", snap::image_name(index))
 }
 
+/// Where a real etcd has its state, and a restored snapshot too.
+pub fn backend() -> String {
+    format!("{FOLDER}/{}", snap::BACKEND)
+}
+
 pub fn sums(index: u64) -> String {
     format!("{FOLDER}/{}", snap::sums_name(index))
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use detcd_core::{
     ClusterId, MemberId, Plant, Plants,
-    checkpoint::{Loaded, Loader, Sums},
+    checkpoint::{Damage, Loaded, Loader, Sums, snap},
     replica::{Recovered, Restored},
     wal::{self, Reader, Replayed, SegmentName, Start, unbroken},
 };
@@ -83,6 +83,7 @@ pub async fn recover<R: Runtime>(
 async fn choose<R: Runtime>(rt: &R, log: &Replayed, plants: Plants) -> Result<Option<Restored>, Fault> {
     let names = rt.disk().list(files::FOLDER).await.map_err(trouble("listing", files::FOLDER))?;
     let mut parts: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    let has_backend = names.iter().any(|name| name == snap::BACKEND);
     for name in names {
         let path = format!("{}/{name}", files::FOLDER);
         match Named::parse(&name) {
@@ -97,17 +98,30 @@ async fn choose<R: Runtime>(rt: &R, log: &Replayed, plants: Plants) -> Result<Op
     let mut bad = BTreeSet::new();
     let mut chosen = None;
     for start in starts.values().rev().filter(|start| parts.contains_key(&start.index)) {
-        let path = files::image(start.index);
+        let image = files::image(start.index);
+        let has_image = parts.get(&start.index).is_some_and(|paths| paths.contains(&image));
+        let is_foreign = has_backend && !has_image;
+        let path = if is_foreign { files::backend() } else { image };
+        let loaded = async {
+            if is_foreign {
+                load_backend(rt, *start, plants).await
+            } else {
+                load(rt, *start, &parts, plants).await
+            }
+        };
         let why = match log.check(*start) {
             Err(damage) => damage.to_string(),
-            Ok(()) => match load(rt, *start, &parts, plants).await {
+            Ok(()) => match loaded.await {
                 Ok(restored) => {
                     chosen = Some(restored);
                     break;
                 }
                 Err(Unusable::Unreadable(error)) => format!("{path}: {error}"),
                 Err(Unusable::Damaged(why)) => {
-                    bad.insert(start.index);
+                    // What is not ours stays as it is.
+                    if !is_foreign {
+                        bad.insert(start.index);
+                    }
                     format!("{path}: {why}")
                 }
             },
@@ -193,15 +207,33 @@ async fn load<R: Runtime>(
             return Err(damaged(&format!("wrong checksum of the block at byte {offset}")));
         }
     }
+    restored(&mut image, bytes, start, plants).await
+}
+
+/// A file in the place of a real etcd's backend, as a restored snapshot has it: it has no sums, and is taken if it is of
+/// just this index. A real etcd's own is ahead of it, and has to be imported.
+async fn load_backend<R: Runtime>(rt: &R, start: Start, plants: Plants) -> Result<Restored, Unusable> {
+    let mut image = rt.disk().open(&files::backend()).await?;
+    let bytes = image.len().await?;
+    restored(&mut image, bytes, start, plants).await
+}
+
+async fn restored(
+    image: &mut impl File,
+    bytes: u64,
+    start: Start,
+    plants: Plants,
+) -> Result<Restored, Unusable> {
+    let damaged = |damage: Damage| Unusable::Damaged(damage.to_string());
     let mut loader = Loader::new(bytes, plants);
     while let Some((offset, length)) = loader.wants() {
         let bytes = image.read_at(offset, length).await?;
-        loader.give(&bytes).map_err(|damage| damaged(&damage.to_string()))?;
+        loader.give(&bytes).map_err(damaged)?;
     }
-    let Loaded { view, stand, .. } = loader.finish().map_err(|damage| damaged(&damage.to_string()))?;
+    let Loaded { view, stand, .. } = loader.finish().map_err(damaged)?;
     if (stand.index, stand.term) != (start.index, start.term) {
         let why = format!("it is of index {} and term {}", stand.index, stand.term);
-        return Err(damaged(&why));
+        return Err(Unusable::Damaged(why));
     }
     Ok(Restored { view, stand, bytes })
 }

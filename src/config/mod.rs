@@ -2,7 +2,8 @@
 //! Source: contract-cli 2 to 5.
 mod auth;
 mod flags;
-mod urls;
+pub mod founding;
+pub mod urls;
 
 pub use flags::{Environment, EnvironmentTrouble, Misuse, Values};
 pub use urls::addresses;
@@ -10,7 +11,7 @@ pub use urls::addresses;
 use detcd_core::{ClusterId, Config, Member, MemberId, Span, version};
 use detcd_runtime_tokio::http::{Access, Limits};
 use flags::{Flag, Kind};
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 macro_rules! flags {
     ($($name:literal $kind:ident$(($of:expr))? $default:literal $help:literal;)*) => {
@@ -221,50 +222,15 @@ impl Settings {
 
     /// The members of a new cluster, ascending by id. Errors are etcd's.
     pub fn bootstrap(&self) -> Result<Vec<Member>, String> {
-        let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for part in self.initial_cluster.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (name, url) = part.split_once('=').unwrap_or((part, ""));
-            by_name.entry(name).or_default().push(url);
+        let members = founding::members(
+            &self.name,
+            &self.initial_cluster,
+            &self.initial_cluster_token,
+            &self.advertise_peer_urls,
+        )?;
+        for member in &members {
+            urls::require_http(&member.peer_urls)?;
         }
-        if by_name.is_empty() {
-            return Err("initial cluster unset and no discovery URL found".to_string());
-        }
-        let mut members = Vec::new();
-        for (name, list) in &by_name {
-            let peer_urls = urls::parse(&list.join(","))?;
-            urls::require_http(&peer_urls)?;
-            let id = MemberId::of_bootstrap(&peer_urls, &self.initial_cluster_token);
-            let name = name.to_string();
-            members.push(Member { id, name, peer_urls, client_urls: Vec::new(), is_learner: false });
-        }
-        let mut all: Vec<&String> = members.iter().flat_map(|member| &member.peer_urls).collect();
-        all.sort();
-        if all.windows(2).any(|pair| pair.first() == pair.last()) {
-            return Err(format!("initial cluster {} has duplicate url", self.initial_cluster));
-        }
-        let Some(me) = members.iter().find(|member| member.name == self.name) else {
-            return Err(format!(
-                "couldn't find local name {:?} in the initial cluster configuration",
-                self.name
-            ));
-        };
-        if !urls::same(&me.peer_urls, &self.advertise_peer_urls) {
-            let named = |urls: &[String]| {
-                urls.iter().map(|url| format!("{}={url}", self.name)).collect::<Vec<_>>().join(",")
-            };
-            let (theirs, ours) = (named(&me.peer_urls), self.advertise_peer_urls.join(","));
-            return Err(match me.peer_urls.iter().all(|url| self.advertise_peer_urls.contains(url)) {
-                true => format!(
-                    "--initial-advertise-peer-urls has {ours} but missing from --initial-cluster={theirs}"
-                ),
-                false => {
-                    format!(
-                        "--initial-cluster has {theirs} but missing from --initial-advertise-peer-urls={ours}"
-                    )
-                }
-            });
-        }
-        members.sort_by_key(|member| member.id);
         Ok(members)
     }
 

@@ -51,6 +51,8 @@ pub struct Loading {
     downgrade: Option<Arc<String>>,
     stand: Stand,
     storage_version: Option<String>,
+    /// There was a row that means nothing here.
+    has_strangers: bool,
 }
 
 type Refused = Result<(), &'static str>;
@@ -75,7 +77,12 @@ impl Loading {
             downgrade: None,
             stand: Stand::default(),
             storage_version: None,
+            has_strangers: false,
         }
+    }
+
+    pub fn has_strangers(&self) -> bool {
+        self.has_strangers
     }
 
     pub fn finish(mut self) -> Result<Loaded, &'static str> {
@@ -143,7 +150,7 @@ impl Loading {
             b"finishedCompactRev" => self.finished = revision()?,
             b"storageVersion" => self.storage_version = Some(text(value)?),
             // Others may have more to say than is asked here.
-            _ => {}
+            _ => self.has_strangers = true,
         }
         Ok(())
     }

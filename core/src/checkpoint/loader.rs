@@ -123,6 +123,11 @@ impl<S: Sink> Walk<S> {
         }
     }
 
+    /// What the file's pages take, free ones too, in bytes; 0 before its metadata is read.
+    pub fn size(&self) -> u64 {
+        self.high_water.saturating_mul(self.page_size)
+    }
+
     /// Who was told everything, once it was.
     pub fn into_sink(self) -> Result<S, Damage> {
         if self.step == Step::Done {

@@ -6,12 +6,15 @@
 //! the log. An image says what the log has made and nothing else: two members with the same applied index write the
 //! same pairs, however far each is with removing what was compacted.
 //! Source: contract-semantics 17.2, 17.3, 17.5.
+mod adopt;
 mod contents;
 mod hash;
 mod image;
+mod inspect;
 mod loaded;
 mod loader;
 mod page;
+mod refound;
 pub mod snap;
 mod sums;
 
@@ -24,10 +27,13 @@ mod round_trip_tests;
 #[cfg(test)]
 mod testing;
 
+pub use adopt::adopt;
 pub use hash::Hashing;
 pub use image::{Image, Planning};
+pub use inspect::{Inspected, Inspecting, Inspector};
 pub use loaded::{Loaded, Loading};
 pub use loader::{Damage, Loader, Sink, Walk};
+pub use refound::{Founding, refound};
 pub use sums::{Summing, Sums};
 
 use crate::View;

@@ -4,6 +4,7 @@ use super::{INDEX_MAX, Stand, View};
 use crate::{
     Member, MemberId, crc32c,
     json::{self, Value},
+    state::member_json,
 };
 use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 use core::{fmt, fmt::Write as _};
@@ -121,19 +122,14 @@ pub fn read_document(data: &[u8]) -> Option<Document> {
     for (id, node) in of("members") {
         let id = MemberId(u64::from_str_radix(id, 16).ok().filter(|id| *id != 0)?);
         let attributes = children(node)?;
-        let part = |name: &str| -> Option<Value> {
-            match attributes.get(name) {
-                None => Some(Value::Null),
-                Some(node) => json::parse(node.get("Value")?.as_str()?.as_bytes()),
-            }
-        };
-        let (raft, own) = (part("raftAttributes")?, part("attributes")?);
-        let urls = |part: &Value, name: &str| part.get(name).and_then(Value::as_strings).unwrap_or_default();
+        let part = |name: &str| attributes.get(name).map_or(Some("{}"), |node| node.get("Value")?.as_str());
+        let raft = json::parse(part("raftAttributes")?.as_bytes())?;
+        let own = member_json::attributes(part("attributes")?.as_bytes())?;
         found.members.push(Member {
             id,
-            name: own.get("name").and_then(Value::as_str).unwrap_or_default().into(),
-            peer_urls: urls(&raft, "peerURLs"),
-            client_urls: urls(&own, "clientURLs"),
+            name: own.name,
+            peer_urls: raft.get("peerURLs").and_then(Value::as_strings).unwrap_or_default(),
+            client_urls: own.client_urls,
             is_learner: raft.get("isLearner").and_then(Value::as_bool).unwrap_or(false),
         });
     }

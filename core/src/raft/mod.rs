@@ -17,7 +17,7 @@ mod handover;
 mod install;
 mod leader;
 mod log;
-mod membership;
+pub(crate) mod membership;
 mod message;
 mod progress;
 mod quorum;

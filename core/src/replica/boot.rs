@@ -187,7 +187,7 @@ fn behind(
 }
 
 /// One entry per member, so that the log of a cluster says from its first entry on who is in it.
-fn founding_entries(members: &[Member]) -> Vec<raftpb::Entry> {
+pub fn founding_entries(members: &[Member]) -> Vec<raftpb::Entry> {
     let mut members: Vec<&Member> = members.iter().collect();
     members.sort_by_key(|member| member.id);
     let entry = |(place, member): (usize, &Member)| {

@@ -28,7 +28,7 @@ use crate::{
     store::Change,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
-pub use boot::{Recovered, Restored};
+pub use boot::{Recovered, Restored, founding_entries};
 use checkpoints::Checkpoints;
 use ids::Ids;
 use persist::{Persist, Purpose};

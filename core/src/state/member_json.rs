@@ -8,6 +8,7 @@ use crate::{
 };
 use alloc::{string::String, vec::Vec};
 use core::fmt::Write as _;
+use detcd_proto::membershippb::Attributes;
 
 /// What a membership change says about a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,16 @@ pub fn decode(json: &[u8]) -> Option<Described> {
         }
     }
     (member.id.0 != 0).then_some(Described { member, is_promote })
+}
+
+/// What a member tells of itself, as the older store has it; nothing if it is no such JSON.
+pub fn attributes(json: &[u8]) -> Option<Attributes> {
+    let json = json::parse(json)?;
+    json.as_object()?;
+    Some(Attributes {
+        name: json.get("name").and_then(Value::as_str).unwrap_or_default().into(),
+        client_urls: json.get("clientURLs").and_then(Value::as_strings).unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]

@@ -32,6 +32,11 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// One of which nobody knows how far it has come.
+    pub fn resumed(bound: i64, previous: i64) -> Job {
+        Job { bound, previous, next: (i64::MIN, i64::MIN), sum: Sum::of_bucket(), is_whole: false }
+    }
+
     /// Holds for the changes this compaction is about.
     pub fn covers(&self) -> impl Fn(&ByRevision) -> bool {
         let bound = self.bound;

@@ -2,7 +2,6 @@
 use super::{
     Keyspace, Record,
     compact::{Compactions, Job},
-    hash::Sum,
     record::{ByRevision, Meta},
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -99,13 +98,7 @@ impl Restoring {
         keyspace.compacted = scheduled.unwrap_or(-1).max(finished);
         keyspace.revision = keyspace.revision.max(keyspace.compacted);
         if keyspace.compacted > finished {
-            let job = Job {
-                bound: keyspace.compacted,
-                previous: finished,
-                next: (i64::MIN, i64::MIN),
-                sum: Sum::of_bucket(),
-                is_whole: false,
-            };
+            let job = Job::resumed(keyspace.compacted, finished);
             keyspace.compactions =
                 Arc::new(Compactions { pending: [job].into_iter().collect(), hashes: Vec::new() });
         }
@@ -124,6 +117,18 @@ impl Keyspace {
         }
         let placed = log.enumerate().map(move |(at, (ByRevision(record), ()))| (from + at, record));
         placed.filter(move |(_, record)| is_clean || self.survives(record, self.compacted))
+    }
+
+    /// The same with nothing in the next so many revisions, and everything before compacted; nothing if there are no
+    /// such revisions.
+    pub fn skipped(&self, by: i64) -> Option<Keyspace> {
+        let main = self.revision.checked_add(by).filter(|main| by > 0 && *main <= REVISION_MAX)?;
+        let mut keyspace = self.clone();
+        keyspace.add(Record::new(Meta { main, ..Meta::default() }, &[], &[], &mut Vec::new()));
+        keyspace.revision = main;
+        let previous = core::mem::replace(&mut keyspace.compacted, main);
+        Arc::make_mut(&mut keyspace.compactions).pending.push_back(Job::resumed(main, previous));
+        Some(keyspace)
     }
 
     /// As it would be after a restart: what compactions covered is not known any more.
