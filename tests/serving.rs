@@ -274,9 +274,6 @@ async fn what_cannot_be_served_is_refused_in_etcds_words() {
     assert_eq!(unread.code(), Code::ResourceExhausted);
     assert!(unread.message().starts_with("grpc: received message larger than max ("), "{unread}");
 
-    let mut maintenance = MaintenanceClient::new(place.channel());
-    let stream = soon(maintenance.snapshot(pb::SnapshotRequest {})).await.unwrap_err();
-    assert_eq!(said(stream), (Code::Unimplemented, "unimplemented: Maintenance/Snapshot".to_string()));
     for (path, text) in [
         ("/etcdserverpb.KV/Nothing", "unknown method Nothing for service etcdserverpb.KV"),
         ("/some.Service/Method", "unknown service some.Service"),

@@ -25,6 +25,11 @@ pub enum Input {
     Lost { peer: MemberId },
     /// Everything up to and including this write of ours survives power loss.
     Persisted { upto: u64 },
+    /// The checkpoint that was asked for survives power loss, under the names by which a start will look for it; `bytes`
+    /// is the size of its image.
+    CheckpointDone { index: u64, bytes: u64 },
+    /// The checkpoint that was asked for could not be written; what there was of it is removed.
+    CheckpointFailed { index: u64 },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

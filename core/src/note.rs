@@ -59,6 +59,21 @@ pub enum Note {
     LogTailFound {
         commit: u64,
     },
+    /// The state at this index is to be written down; `newest` is the checkpoint before.
+    CheckpointTaken {
+        member: MemberId,
+        applied: u64,
+        newest: u64,
+        count: u64,
+    },
+    /// A checkpoint is on the disk.
+    CheckpointSaved {
+        index: u64,
+    },
+    /// The log in memory lets go of everything up to this index.
+    LogCompacted {
+        index: u64,
+    },
     TransferStarted {
         to: MemberId,
     },
@@ -122,6 +137,13 @@ impl fmt::Display for Note {
                 write!(f, "the log ends before the commit index commit={commit} last-index={last_index}")
             }
             Note::LogTailFound { commit } => write!(f, "the log is whole again up to commit={commit}"),
+            Note::CheckpointTaken { member, applied, newest, count } => write!(
+                f,
+                "triggering snapshot local-member-id={member} local-member-applied-index={applied} \
+                 local-member-snapshot-index={newest} local-member-snapshot-count={count}"
+            ),
+            Note::CheckpointSaved { index } => write!(f, "saved snapshot to disk snapshot-index={index}"),
+            Note::LogCompacted { index } => write!(f, "compacted Raft logs compact-index={index}"),
             Note::TransferStarted { to } => write!(f, "leadership transfer started to={to}"),
             Note::TransferAborted { to } => write!(f, "leadership transfer aborted to={to}"),
             Note::MemberApplied { member, name } => write!(f, "member applied id={member} name={name}"),

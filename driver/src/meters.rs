@@ -102,6 +102,13 @@ pub struct Meters {
     pub wal_fsync: Histogram,
     pub wal_write: Histogram,
     pub wal_bytes: Count,
+    /// An image, from the first byte to its name.
+    pub snap_db_save: Histogram,
+    pub snap_db_fsync: Histogram,
+    /// The small file beside an image, from the first byte to a name that is safe.
+    pub snap_save: Histogram,
+    pub snap_marshalling: Histogram,
+    pub snap_fsync: Histogram,
     /// Somebody leads who did not before.
     pub leader_changes: Count,
     /// Heartbeats of this leader that were due long before.
@@ -123,6 +130,9 @@ pub struct Meters {
     pub requests: Vec<ByOutcome>,
     pub leases_renewed: Count,
     pub hash_kv: Histogram,
+    pub hash: Histogram,
+    /// A whole file sent to a client.
+    pub snapshot: Histogram,
     pub health_good: Count,
     pub health_bad: Count,
     /// The next three go down as well.
@@ -146,6 +156,11 @@ impl Default for Meters {
             wal_fsync: of_disk(),
             wal_write: of_disk(),
             wal_bytes: Count::default(),
+            snap_db_save: Histogram::new(Span::millis(100), 10),
+            snap_db_fsync: of_disk(),
+            snap_save: of_disk(),
+            snap_marshalling: of_disk(),
+            snap_fsync: of_disk(),
             leader_changes: Count::default(),
             late_heartbeats: Count::default(),
             proposals_pending: Count::default(),
@@ -160,6 +175,8 @@ impl Default for Meters {
             requests: OPERATIONS.iter().map(|_| of_requests()).collect(),
             leases_renewed: Count::default(),
             hash_kv: Histogram::new(Span::millis(10), 15),
+            hash: Histogram::new(Span::millis(10), 15),
+            snapshot: Histogram::new(Span::millis(10), 17),
             health_good: Count::default(),
             health_bad: Count::default(),
             watch_streams: Count::default(),

@@ -2,6 +2,7 @@
 use crate::{
     Fault, Level, Runtime,
     board::Board,
+    checkpoint_writer::{self, CheckpointWriter},
     credentials::{Authentication, Caller, Credentials},
     fanout::{self, Fanout, HubTurns},
     gate::Gate,
@@ -25,6 +26,8 @@ use std::sync::Arc;
 
 /// Most inputs that wait for the core; peers have as much again.
 const INBOX_MAX: usize = 1 << 16;
+/// Orders for whoever writes checkpoints: one is written, what it replaced is removed, the next is asked for.
+const ORDERS_MAX: usize = 2;
 /// Tasks that serve watchers.
 const HUBS: usize = 2;
 
@@ -110,15 +113,16 @@ async fn assemble<R: Runtime>(
     authentication: Authentication,
 ) -> Result<Parts<R>, Fault> {
     let (recovered, open) = match recovery::recover(rt, config.plants).await? {
-        Some((replayed, open)) => {
-            let id = (replayed.metadata.node_id, replayed.metadata.cluster_id);
+        Some((recovered, open)) => {
+            let metadata = &recovered.log.metadata;
+            let id = (metadata.node_id, metadata.cluster_id);
             if id != (config.me.id.0, config.cluster_id.0) {
                 return Err(Fault(format!(
                     "the log belongs to member {:x} of cluster {:x}, not to {} of {}",
                     id.0, id.1, config.me.id, config.cluster_id
                 )));
             }
-            (Some(replayed), Some(open))
+            (Some(recovered), Some(open))
         }
         None => (None, None),
     };
@@ -154,6 +158,7 @@ async fn assemble<R: Runtime>(
         rt: rt.clone(),
         me: node.0.config.me.id,
         log: Mailbox::bounded(1),
+        checkpoints: Mailbox::bounded(ORDERS_MAX),
         board: node.0.board.clone(),
         fanout: node.0.fanout.clone(),
         gate: node.0.gate.clone(),
@@ -165,6 +170,15 @@ async fn assemble<R: Runtime>(
     };
     let ended = node.0.stopped.clone();
     let plants = node.0.config.plants;
+    let checkpoints = CheckpointWriter {
+        rt: rt.clone(),
+        work: hands.checkpoints.clone(),
+        inbox: inbox.clone(),
+        stopping: node.0.stopping.clone(),
+        meters: meters.clone(),
+        plants,
+    };
+    rt.spawn_pinned("checkpoint-writer", checkpoint_writer::run(checkpoints));
     let writing = log_writer::run(rt.clone(), open, hands.log.clone(), inbox.clone(), ended, meters, plants);
     rt.spawn_pinned("log-writer", writing);
     rt.spawn("versions", versions::run(node.clone(), hands.versions.clone()));

@@ -1,7 +1,7 @@
 //! Starts effects; never waits. Whatever must be known later comes back as an input.
 use crate::{
-    Net, Runtime, board::Board, credentials::Credentials, fanout::Fanout, gate::Gate, log_writer::Write,
-    mailbox::Mailbox, meters::Meters, telemetry,
+    Net, Runtime, board::Board, checkpoint_writer::Order, credentials::Credentials, fanout::Fanout,
+    gate::Gate, log_writer::Write, mailbox::Mailbox, meters::Meters, telemetry,
 };
 use detcd_core::{Effect, MemberId, Moment, Span};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ pub struct Hands<R: Runtime> {
     pub rt: R,
     pub me: MemberId,
     pub log: Mailbox<Write>,
+    pub checkpoints: Mailbox<Order>,
     pub board: Board,
     pub fanout: Fanout,
     pub gate: Gate,
@@ -28,6 +29,10 @@ impl<R: Runtime> Hands<R> {
         match effect {
             Effect::Persist { segment, upto, bytes } => {
                 self.log.push(Write { segment, upto, bytes }).expect("the core keeps one write in flight");
+            }
+            Effect::WriteCheckpoint { view, stand } => self.checkpoint(Order::Write { view, stand }),
+            Effect::Forget { checkpoints_below, log_upto } => {
+                self.checkpoint(Order::Forget { checkpoints_below, log_upto });
             }
             Effect::Send { to: _, message } => self.rt.net().send(*message),
             Effect::Tokens(change) => self.credentials.take(change, self.rt.now()),
@@ -47,6 +52,10 @@ impl<R: Runtime> Hands<R> {
         }
     }
 
+    fn checkpoint(&self, order: Order) {
+        self.checkpoints.push(order).expect("the core asks for one checkpoint at a time");
+    }
+
     /// A turn begins that was due at `wake`: a leader that is late with it is late with its heartbeats.
     pub fn notice_delay(&self, wake: Option<Moment>, now: Moment) {
         if wake.is_some_and(|wake| now - wake > self.heartbeat_interval.times(2))
@@ -61,6 +70,7 @@ impl<R: Runtime> Hands<R> {
         self.gate.stop();
         self.fanout.stop();
         self.log.close();
+        self.checkpoints.close();
         self.versions.close();
     }
 }

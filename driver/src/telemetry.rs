@@ -17,6 +17,8 @@ fn level(note: &Note) -> Level {
         | Note::BecameCandidate { .. }
         | Note::BecameLeader { .. }
         | Note::LeaderChanged { .. }
+        | Note::CheckpointTaken { .. }
+        | Note::CheckpointSaved { .. }
         | Note::TransferStarted { .. }
         | Note::MembershipChanged { .. }
         | Note::MemberApplied { .. }
@@ -30,6 +32,6 @@ fn level(note: &Note) -> Level {
         | Note::SnapshotNeeded { .. }
         | Note::MessageRefused { .. } => Level::Warn,
         Note::LogTailLost { .. } => Level::Error,
-        Note::LeaseExpired { .. } => Level::Debug,
+        Note::LogCompacted { .. } | Note::LeaseExpired { .. } => Level::Debug,
     }
 }

@@ -201,12 +201,14 @@ fn edition(store: &Store, leases: Table, applied: u64) -> Edition {
             leases,
             auth: Default::default(),
             members: Arc::default(),
+            removed: Arc::default(),
             alarms: Arc::default(),
             cluster_version: None,
             downgrade: None,
         },
         changes: Vec::new(),
         standing: Standing { applied, ..Standing::default() },
+        stand: Default::default(),
         tally: Default::default(),
     }
 }

@@ -2,7 +2,8 @@
 //! Source: contract-cli 2 to 5.
 mod auth;
 mod flags;
-mod urls;
+pub mod founding;
+pub mod urls;
 
 pub use flags::{Environment, EnvironmentTrouble, Misuse, Values};
 pub use urls::addresses;
@@ -10,7 +11,7 @@ pub use urls::addresses;
 use detcd_core::{ClusterId, Config, Member, MemberId, Span, version};
 use detcd_runtime_tokio::http::{Access, Limits};
 use flags::{Flag, Kind};
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 macro_rules! flags {
     ($($name:literal $kind:ident$(($of:expr))? $default:literal $help:literal;)*) => {
@@ -22,7 +23,9 @@ macro_rules! flags {
 pub const FLAGS: &[Flag] = flags! {
     "name" Text "default" "human-readable name for this member";
     "data-dir" Text "" "path to the data directory (default \"<name>.etcd\")";
-    "snapshot-count" Unsigned "10000" "number of committed transactions to trigger a snapshot to disk; without effect, there are none yet";
+    "snapshot-count" Unsigned "10000" "number of committed transactions to trigger a snapshot to disk; 0 means 10000";
+    "snapshot-catchup-entries" Unsigned "5000" "number of entries for a slow follower to catch up after compacting the Raft log; 0 means 5000";
+    "experimental-snapshot-catchup-entries" Unsigned "5000" "the name of snapshot-catchup-entries before etcd 3.6; deprecated";
     "heartbeat-interval" Unsigned "100" "time (in milliseconds) of a heartbeat interval";
     "election-timeout" Unsigned "1000" "time (in milliseconds) for an election to timeout";
     "listen-peer-urls" Urls "http://localhost:2380" "URLs to listen on for peer traffic";
@@ -110,7 +113,9 @@ pub struct Settings {
     pub heartbeat_ms: u64,
     pub election_ms: u64,
     pub pre_vote: bool,
+    /// 0: as usual, and so for the next.
     pub snapshot_count: u64,
+    pub snapshot_catchup_entries: u64,
     pub quota_backend_bytes: i64,
     pub max_txn_ops: u64,
     pub max_request_bytes: u64,
@@ -163,6 +168,7 @@ impl Settings {
             election_ms: values.unsigned("election-timeout"),
             pre_vote: values.switch("pre-vote"),
             snapshot_count: values.unsigned("snapshot-count"),
+            snapshot_catchup_entries: snapshot_catchup_entries(values)?,
             quota_backend_bytes: values.signed("quota-backend-bytes"),
             max_txn_ops: values.unsigned("max-txn-ops"),
             max_request_bytes: values.unsigned("max-request-bytes"),
@@ -221,50 +227,15 @@ impl Settings {
 
     /// The members of a new cluster, ascending by id. Errors are etcd's.
     pub fn bootstrap(&self) -> Result<Vec<Member>, String> {
-        let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for part in self.initial_cluster.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (name, url) = part.split_once('=').unwrap_or((part, ""));
-            by_name.entry(name).or_default().push(url);
+        let members = founding::members(
+            &self.name,
+            &self.initial_cluster,
+            &self.initial_cluster_token,
+            &self.advertise_peer_urls,
+        )?;
+        for member in &members {
+            urls::require_http(&member.peer_urls)?;
         }
-        if by_name.is_empty() {
-            return Err("initial cluster unset and no discovery URL found".to_string());
-        }
-        let mut members = Vec::new();
-        for (name, list) in &by_name {
-            let peer_urls = urls::parse(&list.join(","))?;
-            urls::require_http(&peer_urls)?;
-            let id = MemberId::of_bootstrap(&peer_urls, &self.initial_cluster_token);
-            let name = name.to_string();
-            members.push(Member { id, name, peer_urls, client_urls: Vec::new(), is_learner: false });
-        }
-        let mut all: Vec<&String> = members.iter().flat_map(|member| &member.peer_urls).collect();
-        all.sort();
-        if all.windows(2).any(|pair| pair.first() == pair.last()) {
-            return Err(format!("initial cluster {} has duplicate url", self.initial_cluster));
-        }
-        let Some(me) = members.iter().find(|member| member.name == self.name) else {
-            return Err(format!(
-                "couldn't find local name {:?} in the initial cluster configuration",
-                self.name
-            ));
-        };
-        if !urls::same(&me.peer_urls, &self.advertise_peer_urls) {
-            let named = |urls: &[String]| {
-                urls.iter().map(|url| format!("{}={url}", self.name)).collect::<Vec<_>>().join(",")
-            };
-            let (theirs, ours) = (named(&me.peer_urls), self.advertise_peer_urls.join(","));
-            return Err(match me.peer_urls.iter().all(|url| self.advertise_peer_urls.contains(url)) {
-                true => format!(
-                    "--initial-advertise-peer-urls has {ours} but missing from --initial-cluster={theirs}"
-                ),
-                false => {
-                    format!(
-                        "--initial-cluster has {theirs} but missing from --initial-advertise-peer-urls={ours}"
-                    )
-                }
-            });
-        }
-        members.sort_by_key(|member| member.id);
         Ok(members)
     }
 
@@ -292,6 +263,7 @@ impl Settings {
             is_learner: false,
         };
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let given = |number: u64| (number > 0).then_some(number);
         let usual = Config::new(me, cluster_id, bootstrap);
         Ok(Config {
             heartbeat_interval: Span::millis(self.heartbeat_ms),
@@ -302,10 +274,26 @@ impl Settings {
             quota_backend_bytes: self.quota_backend_bytes,
             strict_reconfig_check: self.strict_reconfig_check,
             max_learners: size(self.max_learners),
+            snapshot_count: given(self.snapshot_count).unwrap_or(usual.snapshot_count),
+            snapshot_catchup_entries: given(self.snapshot_catchup_entries)
+                .unwrap_or(usual.snapshot_catchup_entries),
             watch_progress_interval: span(self.watch_progress_interval)
                 .unwrap_or(usual.watch_progress_interval),
             ..usual
         })
+    }
+}
+
+/// Under its name of today or the one before.
+fn snapshot_catchup_entries(values: &Values) -> Result<u64, String> {
+    const NAME: &str = "snapshot-catchup-entries";
+    const OLD: &str = "experimental-snapshot-catchup-entries";
+    match (values.is_set(OLD), values.is_set(NAME)) {
+        (true, true) => {
+            Err(format!("cannot set --{OLD} and --{NAME} at the same time, please use --{NAME} only"))
+        }
+        (true, false) => Ok(values.unsigned(OLD)),
+        (false, _) => Ok(values.unsigned(NAME)),
     }
 }
 

@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::globals::{self, GlobalArgs, Settings};
 use super::{
     alarm, auth, compaction, defrag, del, downgrade, elect, endpoint, get, go, lease, lock, member,
-    move_leader, put, role, txn, unbuilt, user, version, watch,
+    move_leader, put, role, snapshot, txn, unbuilt, user, version, watch,
 };
 
 const AFTER_HELP: &str = "\
@@ -60,6 +60,8 @@ enum Command {
     Member(member::MemberCommand),
     #[command(subcommand)]
     Alarm(alarm::AlarmCommand),
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     Defrag(defrag::DefragArgs),
     MoveLeader(move_leader::MoveLeaderArgs),
     #[command(subcommand)]
@@ -139,6 +141,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Exit> {
         Command::Endpoint(args) => args.run(context).await,
         Command::Member(command) => command.run(context).await,
         Command::Alarm(command) => command.run(context).await,
+        Command::Snapshot(command) => command.run(context).await,
         Command::Defrag(args) => args.run(context).await,
         Command::MoveLeader(args) => args.run(context).await,
         Command::Downgrade(command) => command.run(context).await,

@@ -113,6 +113,8 @@ pub struct Settings {
     pub printer: Printer,
     pub dial_timeout: Duration,
     pub command_timeout: Duration,
+    /// Somebody set that, else it is the default.
+    pub is_timeout_given: bool,
     pub keepalive_time: Duration,
     pub keepalive_timeout: Duration,
     /// Bytes.
@@ -207,6 +209,8 @@ impl GlobalArgs {
             .unwrap_or_else(|| vec!["127.0.0.1:2379".to_owned()]);
         let dial_timeout = filler.span("dial-timeout", self.dial_timeout, 2)?;
         let command_timeout = filler.span("command-timeout", self.command_timeout, 5)?;
+        let variable = lookup(&Filler::variable("command-timeout"));
+        let is_timeout_given = self.command_timeout.is_some() || variable.is_some();
         let keepalive_time = filler.span("keepalive-time", self.keepalive_time, 2)?;
         let keepalive_timeout = filler.span("keepalive-timeout", self.keepalive_timeout, 6)?;
         let request_limit = filler.bytes("max-request-bytes", self.max_request_bytes, 2 * 1024 * 1024)?;
@@ -236,6 +240,7 @@ impl GlobalArgs {
             printer: Printer { format, hex, value_only: false },
             dial_timeout,
             command_timeout,
+            is_timeout_given,
             keepalive_time,
             keepalive_timeout,
             request_limit,

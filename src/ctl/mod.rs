@@ -28,6 +28,7 @@ mod put;
 mod range;
 mod role;
 mod session;
+mod snapshot;
 mod txn;
 mod unbuilt;
 mod user;

@@ -15,8 +15,6 @@ pub struct Anything {
 
 #[derive(Debug, Subcommand)]
 pub enum UnbuiltCommand {
-    /// (not built yet) Saves the keyspace of a member to a file
-    Snapshot(Anything),
     /// (not built yet) Copies changes to another cluster
     MakeMirror(Anything),
     /// (not built yet) Measures the cluster
@@ -30,7 +28,6 @@ pub enum UnbuiltCommand {
 impl UnbuiltCommand {
     pub fn refuse(&self) -> Exit {
         let name = match self {
-            UnbuiltCommand::Snapshot(_) => "snapshot",
             UnbuiltCommand::MakeMirror(_) => "make-mirror",
             UnbuiltCommand::Check(_) => "check",
             UnbuiltCommand::Completion(_) => "completion",

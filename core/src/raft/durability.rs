@@ -14,7 +14,7 @@ use detcd_proto::raftpb::{Entry, HardState, Message};
 
 /// Goes to disk as a whole, in this order: entries (they replace whatever has their index or a higher one), then the
 /// hard state.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Write {
     /// Consecutive; given back to `Raft::persisted`.
     pub number: u64,
@@ -98,17 +98,26 @@ impl Durability {
         self.in_flight.as_ref().map(|write| write.since)
     }
 
-    pub fn take_write(&mut self, now: Moment, log: &Log, ballot: Ballot, commit: u64) -> Option<Write> {
+    /// `tells_commit`: a commit index that the disk does not know is news enough.
+    pub fn take_write(
+        &mut self,
+        now: Moment,
+        log: &Log,
+        ballot: Ballot,
+        commit: u64,
+        tells_commit: bool,
+    ) -> Option<Write> {
         if self.in_flight.is_some() {
             return None;
         }
         let forgets_votes = self.plants.has(Plant::VoteNoSync);
         let ballot_news = ballot != self.ballot_written && !forgets_votes;
         let entries = log.slice(self.written + 1, u64::MAX, u64::MAX);
-        if entries.is_empty() && !ballot_news {
+        let commit_news = commit != self.commit_written;
+        if entries.is_empty() && !ballot_news && !(commit_news && tells_commit) {
             return None;
         }
-        let hard_state = (ballot_news || commit != self.commit_written).then(|| HardState {
+        let hard_state = (ballot_news || commit_news).then(|| HardState {
             term: ballot.term,
             vote: if forgets_votes { 0 } else { ballot.vote.unwrap_or_default().0 },
             commit,

@@ -9,6 +9,8 @@ const ENTRY_OVERHEAD_BYTES: u64 = 32;
 pub struct Log {
     base_index: u64,
     base_term: u64,
+    /// The cost of all that ever was in this log and lies at or below its base.
+    base_cost: u64,
     slots: VecDeque<Slot>,
     /// The indexes of the entries that change the membership, ascending.
     conf_changes: VecDeque<u64>,
@@ -28,6 +30,7 @@ impl Log {
         let mut log = Log {
             base_index: base.0,
             base_term: base.1,
+            base_cost: 0,
             slots: VecDeque::with_capacity(entries.len()),
             conf_changes: VecDeque::new(),
         };
@@ -72,7 +75,8 @@ impl Log {
         if entry.r#type != EntryType::EntryNormal as i32 {
             self.conf_changes.push_back(entry.index);
         }
-        let cost_upto = self.slots.back().map_or(0, |slot| slot.cost_upto) + cost(&entry);
+        let before = self.slots.back().map_or(self.base_cost, |slot| slot.cost_upto);
+        let cost_upto = before + cost(&entry);
         self.slots.push_back(Slot { entry, cost_upto });
     }
 
@@ -82,6 +86,20 @@ impl Log {
         self.slots.truncate((last_kept - self.base_index) as usize);
         while self.conf_changes.back().is_some_and(|index| *index > last_kept) {
             self.conf_changes.pop_back();
+        }
+    }
+
+    /// Drops everything up to `upto`, which becomes the base; nothing if it is the base or lies below.
+    pub fn forget_upto(&mut self, upto: u64) {
+        let Some(slot) = self.slot(upto) else {
+            assert!(upto <= self.base_index, "only what is there can be forgotten");
+            return;
+        };
+        let (term, cost) = (slot.entry.term, slot.cost_upto);
+        self.slots.drain(..(upto - self.base_index) as usize);
+        (self.base_index, self.base_term, self.base_cost) = (upto, term, cost);
+        while self.conf_changes.front().is_some_and(|index| *index <= upto) {
+            self.conf_changes.pop_front();
         }
     }
 
@@ -124,6 +142,9 @@ impl Log {
     }
 
     fn cost_upto(&self, index: u64) -> u64 {
+        if index <= self.base_index {
+            return self.base_cost;
+        }
         self.slot(index).map_or(0, |slot| slot.cost_upto)
     }
 

@@ -17,7 +17,7 @@ mod handover;
 mod install;
 mod leader;
 mod log;
-mod membership;
+pub(crate) mod membership;
 mod message;
 mod progress;
 mod quorum;
@@ -396,10 +396,36 @@ impl Raft {
 
     /// The next write, if none is under way and there is something to write.
     pub fn take_write(&mut self) -> Option<Write> {
+        self.next_write(false)
+    }
+
+    /// The same, but a commit index that the disk does not know is something to write too.
+    pub fn take_write_of_commit(&mut self) -> Option<Write> {
+        self.next_write(true)
+    }
+
+    fn next_write(&mut self, tells_commit: bool) -> Option<Write> {
         // Never a commit index that this very write does not carry the log for, unless the log has lost it: another
         // boot must know of that too.
         let commit = self.commit.min(self.log.last_index()).max(self.lost);
-        self.durability.take_write(self.settled, &self.log, self.ballot, commit)
+        self.durability.take_write(self.settled, &self.log, self.ballot, commit, tells_commit)
+    }
+
+    /// Lets go of the entries up to `upto`, as far as they are applied and on disk: a checkpoint holds what they made.
+    /// A member that still needs them needs the checkpoint. Answers the first index that is left.
+    pub fn forget(&mut self, upto: u64) -> u64 {
+        self.log.forget_upto(upto.min(self.handed).min(self.durability.durable()));
+        self.first_index()
+    }
+
+    /// The first entry that this member can send to others.
+    pub fn first_index(&self) -> u64 {
+        self.log.base_index() + 1
+    }
+
+    /// The membership that the entries handed out so far have made.
+    pub fn conf_state(&self) -> ConfState {
+        self.membership.conf_state()
     }
 
     /// The write with this number survives power loss.

@@ -2,11 +2,12 @@
 //!
 //! Thin: it routes between Raft, the state and the clients that wait. Each file here holds one way through it: `boot`
 //! how it begins, `propose` what goes into the log, `apply` what comes out of it, `read_point` what is asked beside it,
-//! `lease` what only a leader may say, `admin` what the operator wants, `members` who may be one,
+//! `lease` what only a leader may say, `checkpoints` when the log may be shortened, `admin` what the operator wants, `members` who may be one,
 //! `settle` the end of every turn.
 mod admin;
 mod apply;
 mod boot;
+mod checkpoints;
 mod ids;
 mod lease;
 mod members;
@@ -20,12 +21,15 @@ mod settle;
 
 use crate::{
     Config, Edition, Effects, Input, MemberId, Moment, Note, Outcome, Span, Standing, Ticket, View,
+    checkpoint::Stand,
     lease::Deadlines,
     raft::Raft,
     state::{State, Tally},
     store::Change,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+pub use boot::{Recovered, Restored, founding_entries};
+use checkpoints::Checkpoints;
 use ids::Ids;
 use persist::{Persist, Purpose};
 use proposals::Proposals;
@@ -41,6 +45,7 @@ pub struct Replica {
     raft: Raft,
     state: State,
     persist: Persist,
+    checkpoints: Checkpoints,
     /// The first entries of a new cluster are not safe yet; until then this member takes no part.
     is_founding: bool,
 
@@ -124,8 +129,17 @@ impl Replica {
             }
             Input::Persisted { upto } => match self.persist.finished(upto) {
                 Purpose::Founding => self.is_founding = false,
-                Purpose::Raft(number) => self.raft.persisted(now, number),
+                Purpose::Running { raft, mark } => {
+                    if let Some(number) = raft {
+                        self.raft.persisted(now, number);
+                    }
+                    if mark {
+                        self.checkpoint_marked();
+                    }
+                }
             },
+            Input::CheckpointDone { index, bytes } => self.checkpoint_done(index, bytes),
+            Input::CheckpointFailed { index } => self.checkpoint_failed(now, index),
         }
     }
 
@@ -161,6 +175,7 @@ impl Replica {
             self.lease_deadline(),
             self.transfer.as_ref().map(|transfer| transfer.deadline),
             self.publish.due(),
+            self.checkpoints.due(),
             (self.is_behind || self.state.store.is_compacting()).then_some(now),
         ];
         for due in others.into_iter().flatten() {
@@ -178,6 +193,7 @@ impl Replica {
                 view: self.view(),
                 changes: Vec::new(),
                 standing,
+                stand: self.stand(),
                 tally: self.state.tally,
             }),
         }
@@ -190,6 +206,11 @@ impl Replica {
     /// What has been carried out up to the end of the last turn.
     pub fn tally(&self) -> &Tally {
         &self.state.tally
+    }
+
+    /// Of the last entry applied.
+    fn stand(&self) -> Stand {
+        Stand { index: self.applied, term: self.applied_term, conf_state: self.raft.conf_state() }
     }
 
     fn standing(&self) -> Standing {

@@ -1,6 +1,6 @@
 //! The end of every turn: what the inputs came to leaves as few large effects.
 use super::{Replica, persist::Purpose};
-use crate::{Edition, Effect, Effects, Moment, Plant};
+use crate::{Edition, Effect, Effects, Moment, Plant, raft::Write};
 use alloc::{boxed::Box, sync::Arc};
 use detcd_proto::etcdserverpb::ResponseHeader;
 
@@ -22,6 +22,8 @@ impl Replica {
             self.hear_answers();
             self.answer_reads(now);
             self.compact_on();
+            self.forget(effects);
+            self.take_checkpoint(now, effects);
             self.write(effects);
             for (to, message) in self.raft.take_messages() {
                 effects.push(Effect::Send { to, message: Box::new(message) });
@@ -38,12 +40,19 @@ impl Replica {
     }
 
     fn write(&mut self, effects: &mut Effects) {
-        if self.persist.is_idle()
-            && let Some(write) = self.raft.take_write()
-        {
-            let state = write.hard_state.as_ref();
-            self.persist.start(Purpose::Raft(write.number), &write.entries, state, effects);
+        if !self.persist.is_idle() {
+            return;
         }
+        let mark = self.checkpoints.mark();
+        // A mark counts only if the log says that its index is committed.
+        let write = if mark.is_some() { self.raft.take_write_of_commit() } else { self.raft.take_write() };
+        if write.is_none() && mark.is_none() {
+            return;
+        }
+        let purpose =
+            Purpose::Running { raft: write.as_ref().map(|write| write.number), mark: mark.is_some() };
+        let Write { entries, hard_state, .. } = write.unwrap_or_default();
+        self.persist.start(purpose, &entries, hard_state.as_ref(), mark.as_ref(), effects);
     }
 
     /// Reacts if somebody leads now who did not lead at the last look. The same member in another term is somebody
@@ -76,7 +85,13 @@ impl Replica {
         }
         self.is_dirty = false;
         let changes = core::mem::take(&mut self.changes);
-        let edition = Arc::new(Edition { view: self.view(), changes, standing, tally: self.state.tally });
+        let edition = Arc::new(Edition {
+            view: self.view(),
+            changes,
+            standing,
+            stand: self.stand(),
+            tally: self.state.tally,
+        });
         self.edition = Some(edition.clone());
         effects.push(Effect::Publish(edition));
     }

@@ -8,11 +8,13 @@ mod alarms;
 mod leases;
 pub mod member_json;
 mod members;
+mod older;
 pub mod tally;
 mod users;
 
 pub use alarms::{AlarmChange, Alarms};
 pub use members::{Members, shares_url};
+pub use older::published as older_publish;
 pub use tally::Tally;
 
 use crate::{
@@ -25,7 +27,7 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use detcd_proto::{
     Message,
     etcdserverpb::{
-        AlarmType, CompactionRequest, InternalRaftRequest, PutRequest, ResponseHeader, TxnRequest,
+        AlarmType, CompactionRequest, InternalRaftRequest, PutRequest, Request, ResponseHeader, TxnRequest,
     },
     membershippb::ClusterMemberAttrSetRequest,
     raftpb::{ConfChange, ConfChangeV2, Entry, EntryType},
@@ -101,12 +103,29 @@ impl State {
         }
     }
 
+    /// As it was when the view was taken, with the limits of this member's configuration.
+    pub fn from_view(config: &Config, view: View) -> State {
+        let View { keyspace, mut leases, auth, members, removed, alarms, cluster_version, downgrade } = view;
+        leases.raise_ttls(config.lease_ttl_secs_min());
+        State {
+            store: Store::from_keyspace(keyspace, config.plants),
+            leases,
+            auth,
+            members: Members::new(members, removed),
+            alarms: alarms.into(),
+            cluster_version,
+            downgrade,
+            ..State::new(config)
+        }
+    }
+
     pub fn view(&self) -> View {
         View {
             keyspace: self.store.keyspace().clone(),
             leases: self.leases.clone(),
             auth: self.auth.clone(),
             members: self.members.shared(),
+            removed: self.members.removed(),
             alarms: self.alarms.shared(),
             cluster_version: self.cluster_version.clone(),
             downgrade: self.downgrade.clone(),
@@ -120,9 +139,12 @@ impl State {
             Ok(EntryType::EntryNormal) if data.is_empty() => {
                 Applied { request: 0, outcome: Ok(Reply::Done), event: Event::TermBegun }
             }
-            Ok(EntryType::EntryNormal) => match InternalRaftRequest::decode(data) {
+            Ok(EntryType::EntryNormal) => match InternalRaftRequest::decode(data.clone()) {
                 Ok(request) => self.apply_request(entry.index, request, changes),
-                Err(_) => not_built(0, "a log entry in the form of etcd 3.4 and before"),
+                Err(_) => match Request::decode(data) {
+                    Ok(request) => self.apply_older(&request),
+                    Err(_) => not_built(0, "a log entry that cannot be read"),
+                },
             },
             Ok(EntryType::EntryConfChange) => match ConfChange::decode(data) {
                 Ok(change) => self.apply_conf_change(change),

@@ -90,6 +90,7 @@ fn view(store: &Store) -> View {
         leases: lease::Table::new(),
         auth: Default::default(),
         members: Arc::default(),
+        removed: Arc::default(),
         alarms: Arc::default(),
         cluster_version: None,
         downgrade: None,
@@ -132,8 +133,13 @@ impl World {
 
     fn edition(&mut self, changes: Vec<crate::store::Change>) {
         let standing = Standing { leader: self.leader, ..Standing::default() };
-        let edition =
-            Arc::new(Edition { view: view(&self.store), changes, standing, tally: Default::default() });
+        let edition = Arc::new(Edition {
+            view: view(&self.store),
+            changes,
+            standing,
+            stand: Default::default(),
+            tally: Default::default(),
+        });
         self.turn([HubInput::Edition(edition)]);
     }
 

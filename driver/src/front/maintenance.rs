@@ -2,15 +2,15 @@
 use super::{answer, breathe};
 use crate::{Node, Runtime};
 use detcd_core::{
-    MemberId, Refusal, View, query, quota,
+    MemberId, Refusal, View, checkpoint, query, quota,
     version::{self, Version},
 };
 use detcd_proto::{
     etcdserverpb::{
         AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DefragmentResponse, DowngradeInfo,
-        DowngradeRequest, DowngradeResponse, HashKvRequest, HashKvResponse, InternalRaftRequest,
-        MoveLeaderRequest, MoveLeaderResponse, StatusResponse, alarm_request::AlarmAction,
-        downgrade_request::DowngradeAction,
+        DowngradeRequest, DowngradeResponse, HashKvRequest, HashKvResponse, HashResponse,
+        InternalRaftRequest, MoveLeaderRequest, MoveLeaderResponse, StatusResponse,
+        alarm_request::AlarmAction, downgrade_request::DowngradeAction,
     },
     membershippb::DowngradeInfoSetRequest,
 };
@@ -143,6 +143,24 @@ impl<R: Runtime> Node<R> {
         self.0.meters.hash_kv.observe(self.0.rt.now() - begun);
         self.stamp(&edition, &mut response.header);
         Ok(response)
+    }
+
+    /// Of everything that this member stores; members agree on it as far as they have applied the same.
+    pub async fn hash(&self) -> Result<HashResponse, Refusal> {
+        self.admit()?;
+        self.require_admin().await?;
+        let edition = self.latest();
+        let begun = self.0.rt.now();
+        let mut hashing = checkpoint::Hashing::new(edition.view.clone(), &edition.stand);
+        let hash = loop {
+            match hashing.step(HASH_SLICE) {
+                Some(hash) => break hash,
+                None => breathe().await,
+            }
+        };
+        self.0.meters.hash.observe(self.0.rt.now() - begun);
+        let header = Some(self.header(&edition, edition.view.keyspace.revision()));
+        Ok(HashResponse { header, hash })
     }
 
     /// The version of the stored data's shape: it follows the cluster's.

@@ -9,6 +9,7 @@ pub mod lease;
 pub mod lock;
 pub mod maintenance;
 pub mod peer;
+pub mod snapshot;
 pub mod watch;
 
 use crate::{Node, Runtime};
@@ -91,6 +92,8 @@ fn calls_are_send<R: Runtime>(node: &Node<R>) {
     send(node.status());
     send(node.alarm(Default::default()));
     send(node.hash_kv(Default::default()));
+    send(node.hash());
+    send(async { Some(node.snapshot().await.ok()?.next_piece()) });
     send(node.peer(crate::PeerCall::Version));
     send(node.health(&[], false));
     send(node.probe(crate::Probe::NonLearner));

@@ -1,13 +1,18 @@
 //! The Maintenance service.
-use super::{Api, status, stream::Never};
+use super::{
+    Api, status,
+    stream::{Fed, fed},
+};
 use crate::generated::etcdserverpb::maintenance_server::Maintenance;
-use detcd_core::Refusal;
 use detcd_proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, DefragmentRequest, DefragmentResponse, DowngradeRequest, DowngradeResponse,
     HashKvRequest, HashKvResponse, HashRequest, HashResponse, MoveLeaderRequest, MoveLeaderResponse,
     SnapshotRequest, SnapshotResponse, StatusRequest, StatusResponse,
 };
 use tonic::{Request, Response, Status};
+
+/// Pieces of a snapshot that are written and not taken.
+const PIECES_WAITING_MAX: usize = 4;
 
 #[tonic::async_trait]
 impl Maintenance for Api {
@@ -32,14 +37,35 @@ impl Maintenance for Api {
         self.asked_by(&request).defragment().await.map(Response::new).map_err(status)
     }
 
-    async fn hash(&self, _: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
-        Err(status(Refusal::NotBuilt("Maintenance/Hash")))
+    async fn hash(&self, request: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
+        self.asked_by(&request).hash().await.map(Response::new).map_err(status)
     }
 
-    type SnapshotStream = Never<SnapshotResponse>;
+    type SnapshotStream = Fed<SnapshotResponse>;
 
-    async fn snapshot(&self, _: Request<SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
-        Err(status(Refusal::NotBuilt("Maintenance/Snapshot")))
+    /// Writes no further ahead than a few pieces of what the caller has taken.
+    async fn snapshot(
+        &self,
+        request: Request<SnapshotRequest>,
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
+        let cut = self.cut(&request);
+        let mut pieces = self.asked_by(&request).snapshot().await.map_err(status)?;
+        let (feeder, answers) = fed(PIECES_WAITING_MAX);
+        tokio::spawn(async move {
+            let feed = async {
+                while let Some(piece) = pieces.next_piece() {
+                    // A caller who has left wants nothing more.
+                    if feeder.send(Ok(piece)).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = feed => {}
+                why = cut => { feeder.send(Err(why)).await.ok(); }
+            }
+        });
+        Ok(Response::new(answers))
     }
 
     async fn move_leader(

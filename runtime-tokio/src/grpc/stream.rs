@@ -4,7 +4,6 @@ use crate::Tokio;
 use detcd_core::Refusal;
 use detcd_driver::Node;
 use std::{
-    marker::PhantomData,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -16,17 +15,6 @@ use tonic::{Request, Status, codegen::tokio_stream::Stream};
 pub const WAITING_MAX: usize = 16;
 /// So many checks in a row without a leader end a stream that wants one.
 const LEADERLESS_MAX: u32 = 3;
-
-/// The stream of a call that is not built.
-pub struct Never<T>(PhantomData<fn() -> T>);
-
-impl<T> Stream for Never<T> {
-    type Item = Result<T, Status>;
-
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(None)
-    }
-}
 
 /// What a task puts into the other end, until it drops it.
 pub struct Fed<T>(mpsc::Receiver<Result<T, Status>>);

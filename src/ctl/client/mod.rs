@@ -23,6 +23,7 @@ use tonic::{Request, Response, Status};
 
 pub use address::Address;
 pub use fault::Fault;
+pub use unary::SnapshotStream;
 pub use watch::{Update, WatchReply, Watches};
 
 use self::dial::Dialer;

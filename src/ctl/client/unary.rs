@@ -4,10 +4,25 @@ use detcd_proto::etcdserverpb as pb;
 use detcd_proto::v3electionpb as election;
 use detcd_proto::v3lockpb as lock;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
 use tonic::Streaming;
 
 use super::link::{Link, Outgoing};
 use super::{Client, Fault, Retry, within};
+
+/// A snapshot on its way, piece by piece.
+pub struct SnapshotStream {
+    pieces: Streaming<pb::SnapshotResponse>,
+    deadline: Option<Instant>,
+}
+
+impl SnapshotStream {
+    /// Nothing behind the last piece.
+    pub async fn next(&mut self) -> Result<Option<pb::SnapshotResponse>, Fault> {
+        let piece = within(self.deadline, self.pieces.message()).await?;
+        piece.map_err(|status| Fault::from_status(&status))
+    }
+}
 
 impl Client {
     pub async fn range(&mut self, request: pb::RangeRequest) -> Result<pb::RangeResponse, Fault> {
@@ -112,6 +127,14 @@ impl Client {
         let request = pb::DefragmentRequest {};
         let rpc = async |link: Link, request| link.maintenance().defragment(request).await;
         self.unary(Retry::Never, request, rpc).await.map(|_| ())
+    }
+
+    /// Everything that a member stores.
+    pub async fn snapshot(&mut self) -> Result<SnapshotStream, Fault> {
+        let request = pb::SnapshotRequest {};
+        let rpc = async |link: Link, request| link.maintenance().snapshot(request).await;
+        let pieces = self.unary(Retry::Never, request, rpc).await?;
+        Ok(SnapshotStream { pieces, deadline: self.deadline })
     }
 
     pub async fn move_leader(&mut self, target_id: u64) -> Result<pb::MoveLeaderResponse, Fault> {

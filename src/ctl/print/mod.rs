@@ -3,6 +3,7 @@
 //! The texts are etcdctl's to the byte, quirks included: other programs read them.
 
 mod auth;
+mod facts;
 mod fields;
 mod json;
 mod protobuf;
@@ -19,6 +20,8 @@ use std::time::Duration;
 use detcd_proto::etcdserverpb as pb;
 
 pub use auth::AuthReply;
+pub use facts::Facts;
+pub use rows::human_size;
 
 use super::client::WatchReply;
 use super::exit::Exit;

@@ -36,7 +36,7 @@ struct Cell {
     width: usize,
 }
 
-fn draw(rows: &rows::Rows) -> String {
+pub fn draw(rows: &rows::Rows) -> String {
     let header: Vec<Cell> = rows.header.iter().map(|name| break_lines(&title(name))).collect();
     let body: Vec<Vec<Cell>> =
         rows.cells.iter().map(|row| row.iter().map(|cell| break_lines(cell)).collect()).collect();

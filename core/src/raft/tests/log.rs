@@ -97,3 +97,36 @@ fn a_second_membership_change_proves_the_first_committed() {
 fn a_gap_is_a_bug() {
     log((0, 0), &[1, 1]).append(entry(4, 1, 0));
 }
+
+#[test]
+fn what_is_forgotten_leaves_a_base() {
+    let mut log = log((2, 1), &[1, 2, 2, 3]);
+    let rest = log.cost_between(4, 6);
+    log.forget_upto(4);
+    assert_eq!((log.base_index(), log.last_index(), log.last_term()), (4, 6, 3));
+    assert_eq!([3, 4, 5].map(|index| log.term(index)), [None, Some(2), Some(2)]);
+    assert_eq!(indexes(&log.slice(4, 9, u64::MAX)), [0u64; 0], "what is gone is not handed out");
+    let one = log.cost_between(4, 5);
+    assert_eq!(indexes(&log.slice(5, 9, one)), [5]);
+    assert_eq!((log.cost_between(4, 6), log.cost_between(0, 6)), (rest, rest));
+    log.forget_upto(3);
+    assert_eq!(log.base_index(), 4, "what is forgotten stays forgotten");
+    log.forget_upto(6);
+    assert_eq!((log.last_index(), log.last_term(), log.term(6)), (6, 3, Some(3)));
+    log.append(entry(7, 3, 10));
+    assert_eq!((log.cost_between(6, 7), indexes(&log.slice(7, 9, 1))), (one, vec![7]));
+}
+
+#[test]
+fn changes_of_the_membership_are_forgotten_with_their_entries() {
+    let mut log = Log::new((0, 0), vec![conf_change(1, 1), entry(2, 1, 0), conf_change(3, 1)]);
+    assert_eq!(log.proven_commit(), 1);
+    log.forget_upto(2);
+    assert_eq!((log.proven_commit(), log.conf_change_after(2)), (0, Some(3)));
+}
+
+#[test]
+#[should_panic(expected = "only what is there can be forgotten")]
+fn what_is_to_come_cannot_be_forgotten() {
+    log((0, 0), &[1, 1]).forget_upto(3);
+}

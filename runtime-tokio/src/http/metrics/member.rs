@@ -31,6 +31,7 @@ pub fn add(families: &mut Families, node: &Node<Tokio>) {
     standing(families, node, &edition);
     keyspace(families, &edition, node.meters());
     work(families, node.meters());
+    checkpoints(families, node.meters());
     watches(families, node.meters());
 }
 
@@ -151,6 +152,12 @@ fn keyspace(families: &mut Families, edition: &Edition, meters: &Meters) {
     families.gauge("etcd_mvcc_db_total_size_in_bytes", "What the keyspace takes as a file, in bytes.", size);
     families.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "What of it is in use, in bytes.", size);
     families.histogram("etcd_mvcc_hash_rev_duration_seconds", "How long HashKV took.", &meters.hash_kv);
+    families.histogram("etcd_mvcc_hash_duration_seconds", "How long Hash took.", &meters.hash);
+    families.histogram(
+        "etcd_disk_backend_snapshot_duration_seconds",
+        "How long sending a snapshot took.",
+        &meters.snapshot,
+    );
     let auth_revision = edition.view.auth.revision() as f64;
     families.gauge("etcd_debugging_auth_revision", "Changes of users and roles.", auth_revision);
     families.gauge("etcd_debugging_mvcc_keys_total", "Keys there are now.", keyspace.len() as f64);
@@ -266,6 +273,31 @@ fn work(families: &mut Families, meters: &Meters) {
         "Bytes written to the log.",
         meters.wal_bytes.get() as f64,
     );
+}
+
+fn checkpoints(families: &mut Families, meters: &Meters) {
+    let times = [
+        ("etcd_snap_db_save_total_duration_seconds", "How long writing an image took.", &meters.snap_db_save),
+        (
+            "etcd_snap_db_fsync_duration_seconds",
+            "How long the last sync of an image took.",
+            &meters.snap_db_fsync,
+        ),
+        (
+            "etcd_debugging_snap_save_total_duration_seconds",
+            "How long writing the small file beside an image took.",
+            &meters.snap_save,
+        ),
+        (
+            "etcd_debugging_snap_save_marshalling_duration_seconds",
+            "How long encoding it took.",
+            &meters.snap_marshalling,
+        ),
+        ("etcd_snap_fsync_duration_seconds", "How long syncing it took.", &meters.snap_fsync),
+    ];
+    for (name, help, histogram) in times {
+        families.histogram(name, help, histogram);
+    }
 }
 
 fn watches(families: &mut Families, meters: &Meters) {

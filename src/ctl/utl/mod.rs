@@ -1,13 +1,21 @@
-//! `etcdutl`: the offline tool. So far it only knows its version; the commands that read data directories and
-//! snapshots say that they are not there yet.
+//! `etcdutl`: the offline tool. It works on the files of a member that is not running, ours or a real etcd's.
+
+mod defrag;
+mod files;
+mod hashkv;
+mod import;
+mod restore;
+mod snapshot;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use detcd_runtime_tokio::clock;
 
 use super::cli::{refuse, relax};
 use super::exit::Exit;
+use super::print::Format;
 use super::unbuilt::Anything;
 use super::version;
 
@@ -17,20 +25,19 @@ use super::version;
 struct Utl {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Output format: simple, json, fields, table or protobuf [default: simple]
-    #[arg(short = 'w', long, global = true, value_name = "FORMAT")]
-    write_out: Option<String>,
+    /// Output format: simple, json, fields, table or protobuf
+    #[arg(short = 'w', long, global = true, value_name = "FORMAT", default_value = "simple")]
+    write_out: String,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Version(version::VersionArgs),
-    /// (not built yet) Gives freed space in a data directory back
-    Defrag(Anything),
-    /// (not built yet) Looks at a snapshot or makes a data directory from it
-    Snapshot(Anything),
-    /// (not built yet) Prints the hash of a data directory's keyspace
-    Hashkv(Anything),
+    Defrag(defrag::DefragArgs),
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
+    Hashkv(hashkv::HashKvArgs),
+    Import(import::ImportArgs),
     /// (not built yet) Changes the version of a data directory
     Migrate(Anything),
     /// (not built yet) Prints completions for a shell
@@ -45,17 +52,24 @@ pub fn etcdutl(args: Vec<OsString>) -> ExitCode {
             Ok(utl) => utl,
             Err(error) => return refuse("etcdutl", &error),
         };
-    let result = match utl.command {
+    let result = Format::parse(&utl.write_out).and_then(|format| match utl.command {
         Some(Command::Version(_)) => version::run("etcdutl"),
-        Some(Command::Defrag(_)) => Err(Exit::not_built("etcdutl", "defrag")),
-        Some(Command::Snapshot(_)) => Err(Exit::not_built("etcdutl", "snapshot")),
-        Some(Command::Hashkv(_)) => Err(Exit::not_built("etcdutl", "hashkv")),
+        Some(Command::Defrag(args)) => args.run(),
+        Some(Command::Snapshot(command)) => command.run(format),
+        Some(Command::Hashkv(args)) => args.run(format),
+        Some(Command::Import(args)) => args.run(),
         Some(Command::Migrate(_)) => Err(Exit::not_built("etcdutl", "migrate")),
         Some(Command::Completion(_)) => Err(Exit::not_built("etcdutl", "completion")),
         None => super::print::write_out(line.clone().render_long_help().to_string().as_bytes()),
-    };
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => exit.report(),
     }
+}
+
+/// A line of the tool's own log, on standard error.
+fn log(level: &str, message: &str, fields: &serde_json::Value) {
+    let at = clock::rfc3339(clock::wall_nanos(), 3);
+    eprintln!("{at}\t{level}\tsnapshot\t{message}\t{fields}");
 }
