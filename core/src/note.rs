@@ -50,6 +50,18 @@ pub enum Note {
         peer: MemberId,
         next: u64,
     },
+    /// The snapshot of this index is on its way to a peer that needs entries from `next` on.
+    SnapshotSending {
+        peer: MemberId,
+        next: u64,
+        index: u64,
+    },
+    /// A snapshot has taken the place of this member's log, of which `commit` was committed.
+    SnapshotRestored {
+        index: u64,
+        term: u64,
+        commit: u64,
+    },
     /// What was committed is not in this member's log: its disk lost synced data. It will not vote until it has it again.
     LogTailLost {
         commit: u64,
@@ -118,6 +130,12 @@ impl fmt::Display for Note {
                 if learners.is_empty() { Ok(()) } else { write_ids(f, " learners", learners) }
             }
             Note::SnapshotNeeded { peer, next } => write!(f, "snapshot needed peer={peer} next={next}"),
+            Note::SnapshotSending { peer, next, index } => {
+                write!(f, "sending snapshot peer={peer} next={next} index={index}")
+            }
+            Note::SnapshotRestored { index, term, commit } => {
+                write!(f, "restored snapshot index={index} term={term} commit={commit}")
+            }
             Note::LogTailLost { commit, last_index } => {
                 write!(f, "the log ends before the commit index commit={commit} last-index={last_index}")
             }
