@@ -21,6 +21,8 @@ fn level(note: &Note) -> Level {
         | Note::MembershipChanged { .. }
         | Note::MemberApplied { .. }
         | Note::LogTailFound { .. }
+        | Note::SnapshotSending { .. }
+        | Note::SnapshotRestored { .. }
         | Note::ClusterVersion { .. } => Level::Info,
         Note::QuorumLost { .. }
         | Note::DiskStuck { .. }
