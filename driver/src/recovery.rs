@@ -5,7 +5,7 @@ use crate::{
 };
 use detcd_core::{
     ClusterId, MemberId, Plant, Plants,
-    wal::{self, Reader, Replayed, SegmentName},
+    wal::{self, Reader, Replayed, SegmentName, Start},
 };
 use std::io;
 
@@ -44,6 +44,7 @@ pub async fn recover<R: Runtime>(
         open = Some(Open { segment, file });
     }
     let replayed = reader.finish().map_err(|damage| Fault(damage.to_string()))?;
+    replayed.check(Start::default()).map_err(|damage| Fault(damage.to_string()))?;
     let mut open = open.expect("there is a last segment");
 
     let (tail, name) = (replayed.tail, path(last));

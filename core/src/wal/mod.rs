@@ -9,7 +9,7 @@ mod reader;
 mod segment;
 mod writer;
 
-pub use reader::{Damage, Reader, Replayed, Tail, owner};
+pub use reader::{Damage, Gap, Reader, Replayed, Start, Tail, needless, owner, unbroken};
 pub use segment::SegmentName;
 pub use writer::Writer;
 

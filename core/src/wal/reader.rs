@@ -15,11 +15,80 @@ pub struct Replayed {
     pub metadata: Metadata,
     /// All zero if none was written.
     pub hard_state: raftpb::HardState,
-    /// Indices without a gap, beginning at 1.
+    /// The newest run of indices without a gap. It begins at 1 in a log of which nothing was forgotten.
     pub entries: Vec<raftpb::Entry>,
+    /// Where the run before it ended, if there was one: a member that got a checkpoint from its leader goes on behind
+    /// that.
+    pub gap: Option<Gap>,
     /// Marks of checkpoints, in the order written; the first log has one at 0.
     pub snapshots: Vec<walpb::Snapshot>,
     pub tail: Tail,
+}
+
+/// An entry does not follow on the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    pub have: u64,
+    pub found: u64,
+}
+
+/// A place in the log: the last entry that a checkpoint holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    pub index: u64,
+    pub term: u64,
+}
+
+impl Replayed {
+    /// The last index that the log speaks of; 0 if it speaks of none.
+    pub fn last_index(&self) -> u64 {
+        self.entries.last().map_or(0, |entry| entry.index)
+    }
+
+    /// Where a member can start, if it has the checkpoint: the marks whose index is committed, oldest first. What a mark
+    /// says beyond that was being written when power failed.
+    pub fn starts(&self) -> impl DoubleEndedIterator<Item = Start> + '_ {
+        let commit = self.hard_state.commit;
+        let marks = self.snapshots.iter().filter(move |mark| mark.index <= commit);
+        marks.map(|mark| Start { index: mark.index, term: mark.term })
+    }
+
+    /// Whether the log goes on behind a checkpoint at `start`: the mark is there, and of the entries behind it none is
+    /// missing.
+    pub fn check(&self, start: Start) -> Result<(), Damage> {
+        let damage = |why| Err(Damage { segment: self.tail.segment, offset: self.tail.good_bytes, why });
+        let mut marks = self.snapshots.iter().filter(|mark| mark.index == start.index).peekable();
+        if marks.peek().is_none() {
+            return damage(Why::SnapshotMissing);
+        }
+        let held = self.entries.first().and_then(|first| start.index.checked_sub(first.index));
+        let held = held.and_then(|place| self.entries.get(usize::try_from(place).ok()?));
+        if marks.any(|mark| mark.term != start.term) || held.is_some_and(|held| held.term != start.term) {
+            return damage(Why::SnapshotMismatch);
+        }
+        match (self.entries.first(), self.gap) {
+            (Some(first), gap) if first.index > start.index.saturating_add(1) => {
+                let have = gap.map_or(start.index, |gap| gap.have.max(start.index));
+                damage(Why::Gap { have, found: first.index })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Of the segments, ascending, those that nobody needs who starts behind the entry at `index`: a later one holds that
+/// entry too, and so the mark that was set behind it.
+pub fn needless(names: &[SegmentName], index: u64) -> &[SegmentName] {
+    let kept = names.iter().rposition(|name| name.first_index <= index).unwrap_or(0);
+    names.get(..kept).unwrap_or_default()
+}
+
+/// The segments that follow on each other up to the last one. What lies before a missing one was on its way to be
+/// forgotten when power failed.
+pub fn unbroken(names: &[SegmentName]) -> &[SegmentName] {
+    let broken = |pair: &[SegmentName]| matches!(pair, [one, next] if next.seq != one.seq + 1);
+    let begin = names.windows(2).rposition(broken).map_or(0, |before| before + 1);
+    names.get(begin..).unwrap_or_default()
 }
 
 /// The end of the last segment.
@@ -56,6 +125,7 @@ pub enum Why {
     MetadataConflict,
     MetadataMissing,
     SnapshotMissing,
+    SnapshotMismatch,
     /// Entries do not follow on each other.
     Gap {
         have: u64,
@@ -77,6 +147,7 @@ impl fmt::Display for Damage {
             Why::MetadataConflict => f.write_str("wal: conflicting metadata found"),
             Why::MetadataMissing => f.write_str("wal: metadata not found"),
             Why::SnapshotMissing => f.write_str("wal: snapshot not found"),
+            Why::SnapshotMismatch => f.write_str("wal: snapshot mismatch"),
             Why::Gap { have, found } => {
                 write!(f, "wal: slice bounds out of range, entry {found} follows entry {have}")
             }
@@ -109,6 +180,7 @@ pub struct Reader {
     metadata: Option<Metadata>,
     hard_state: raftpb::HardState,
     entries: Vec<raftpb::Entry>,
+    gap: Option<Gap>,
     snapshots: Vec<walpb::Snapshot>,
     tail: Option<Tail>,
     crc: u32,
@@ -163,22 +235,16 @@ impl Reader {
         Ok(())
     }
 
+    /// What the segments said. Whether one can start with it, [`Replayed::check`] tells.
     pub fn finish(self) -> Result<Replayed, Damage> {
         let tail = self.tail.unwrap_or_default();
         let damage = |why| Damage { segment: tail.segment, offset: tail.good_bytes, why };
         let metadata = self.metadata.ok_or_else(|| damage(Why::MetadataMissing))?;
-        if self.snapshots.is_empty() {
-            return Err(damage(Why::SnapshotMissing));
-        }
-        if let Some(first) = self.entries.first()
-            && first.index != 1
-        {
-            return Err(damage(Why::Gap { have: 0, found: first.index }));
-        }
         Ok(Replayed {
             metadata,
             hard_state: self.hard_state,
             entries: self.entries,
+            gap: self.gap,
             snapshots: self.snapshots,
             tail,
         })
@@ -228,12 +294,20 @@ impl Reader {
 
     /// An entry at an index already read replaces it and everything behind it: the leader changed, and so did the log.
     fn entry(&mut self, entry: raftpb::Entry) -> Result<(), Why> {
-        if let Some(first) = self.entries.first() {
-            let have = first.index + self.entries.len() as u64 - 1;
-            if entry.index > have + 1 || entry.index < first.index {
-                return Err(Why::Gap { have, found: entry.index });
+        if let (Some(first), Some(last)) = (self.entries.first(), self.entries.last()) {
+            let (first, have) = (first.index, last.index);
+            if entry.index > have.saturating_add(1) {
+                // Allowed behind the mark of a checkpoint that holds what is missing.
+                let found = entry.index;
+                if !self.snapshots.iter().any(|mark| mark.index.checked_add(1) == Some(found)) {
+                    return Err(Why::Gap { have, found });
+                }
+                self.gap = Some(Gap { have, found });
+                self.entries.clear();
+            } else {
+                // Below the run all is replaced.
+                self.entries.truncate(entry.index.saturating_sub(first) as usize);
             }
-            self.entries.truncate((entry.index - first.index) as usize);
         }
         self.entries.push(entry);
         Ok(())

@@ -4,8 +4,8 @@ use super::{
     *,
 };
 use crate::Plants;
-use alloc::{format, vec, vec::Vec};
-use detcd_proto::{etcdserverpb::Metadata, raftpb};
+use alloc::{format, string::ToString, vec, vec::Vec};
+use detcd_proto::{etcdserverpb::Metadata, raftpb, walpb};
 use proptest::prelude::*;
 
 const META: Metadata = Metadata { node_id: 7, cluster_id: 9 };
@@ -301,4 +301,120 @@ fn a_damaged_record_is_read_as_valid() {
     let log = read(Plants::only(crate::Plant::CrcNotChained)).unwrap();
     assert_eq!(log.entries.len(), 20);
     assert_ne!(log.entries, twenty().read().unwrap().entries);
+}
+
+/// Forty entries, a few to a segment, with marks at 9 and 24 set behind entries 15 and 30.
+fn marked() -> Files {
+    let mut files = Files::default();
+    let mut writer = Writer::create(&META, 300);
+    for index in 1..=40 {
+        writer.save(&[entry(index, 1 + index / 20, 24)], Some(&state(1 + index / 20, index - 1)));
+        if let 15 | 30 = index {
+            writer.mark(&mark(index - 6));
+        }
+        files.write(&mut writer);
+    }
+    files
+}
+
+fn mark(index: u64) -> walpb::Snapshot {
+    walpb::Snapshot { index, term: 1 + index / 20, ..Default::default() }
+}
+
+fn start(index: u64, term: u64) -> Start {
+    Start { index, term }
+}
+
+#[test]
+fn a_log_says_where_one_can_start() {
+    let log = marked().read().unwrap();
+    let starts: Vec<_> = log.starts().collect();
+    assert_eq!(starts, [start(0, 0), start(9, 1), start(24, 2)]);
+    for start in starts {
+        assert_eq!(log.check(start), Ok(()));
+    }
+    let why = |place| log.check(place).unwrap_err().why;
+    assert_eq!(why(start(10, 1)), Why::SnapshotMissing);
+    assert_eq!(why(start(9, 2)), Why::SnapshotMismatch);
+    assert!(log.check(start(10, 1)).unwrap_err().to_string().starts_with("wal: snapshot not found ("));
+    assert!(log.check(start(9, 2)).unwrap_err().to_string().starts_with("wal: snapshot mismatch ("));
+}
+
+#[test]
+fn a_mark_ahead_of_the_commit_index_is_no_start() {
+    let mut files = twenty();
+    let mut writer = Writer::resume(&files.read().unwrap(), BIG);
+    writer.mark(&mark(20));
+    files.write(&mut writer);
+    let log = files.read().unwrap();
+    assert_eq!((log.hard_state.commit, log.starts().count()), (19, 1));
+}
+
+#[test]
+fn a_log_begins_where_its_first_segments_are_forgotten() {
+    let whole = marked();
+    let names: Vec<SegmentName> = whole.0.iter().map(|(name, _)| *name).collect();
+    assert!(names.len() > 4, "{names:?}");
+    for index in 1..=40 {
+        let gone = needless(&names, index).len();
+        let log = Files(whole.0[gone..].to_vec()).read().unwrap();
+        assert!(log.entries[0].index <= index, "the entry itself is kept");
+        assert_eq!(log.last_index(), 40);
+        if let 9 | 24 = index {
+            assert!(gone > 0);
+            assert_eq!(log.check(start(index, 1 + index / 20)), Ok(()));
+            assert_eq!(log.starts().next(), Some(start(index, 1 + index / 20)));
+        }
+    }
+    let log = Files(whole.0[needless(&names, 24).len()..].to_vec()).read().unwrap();
+    let first = log.entries[0].index;
+    assert!(first > 10);
+    assert_eq!(log.check(start(9, 1)).unwrap_err().why, Why::SnapshotMissing);
+    assert_eq!(log.check(start(0, 0)).unwrap_err().why, Why::SnapshotMissing);
+    assert_eq!(needless(&[], 5), []);
+}
+
+#[test]
+fn entries_that_a_checkpoint_does_not_hold_must_be_there() {
+    let whole = marked();
+    // The mark at 9 was set behind entry 15.
+    let at = whole.0.iter().rposition(|(name, _)| name.first_index <= 15).unwrap();
+    let log = Files(whole.0[at..].to_vec()).read().unwrap();
+    let first = log.entries[0].index;
+    assert!(first > 10, "{first}");
+    let damage = log.check(start(9, 1)).unwrap_err();
+    assert_eq!(damage.why, Why::Gap { have: 9, found: first });
+    assert!(damage.to_string().starts_with("wal: slice bounds out of range"));
+}
+
+#[test]
+fn what_lies_before_a_missing_segment_is_left_alone() {
+    let name = |seq| SegmentName { seq, first_index: seq * 10 };
+    assert_eq!(unbroken(&[]), []);
+    assert_eq!(unbroken(&[name(3), name(4)]), [name(3), name(4)]);
+    assert_eq!(unbroken(&[name(0), name(2), name(4), name(5)]), [name(4), name(5)]);
+}
+
+/// A member that lags gets a checkpoint from its leader and goes on behind it.
+#[test]
+fn entries_may_go_on_behind_a_mark() {
+    let mut files = twenty();
+    let mut writer = Writer::resume(&files.read().unwrap(), BIG);
+    writer.save(&[], Some(&state(3, 100)));
+    writer.mark(&walpb::Snapshot { index: 100, term: 3, ..Default::default() });
+    files.write(&mut writer);
+    let log = files.read().unwrap();
+    assert_eq!((log.last_index(), log.check(start(100, 3))), (20, Ok(())));
+    writer.save(&[entry(101, 3, 8), entry(102, 3, 8)], None);
+    files.write(&mut writer);
+    let log = files.read().unwrap();
+    assert_eq!((log.entries.len(), log.gap), (2, Some(Gap { have: 20, found: 101 })));
+    assert_eq!(log.check(start(100, 3)), Ok(()));
+    assert_eq!(log.check(start(0, 0)).unwrap_err().why, Why::Gap { have: 20, found: 101 });
+    let mut again = Writer::resume(&log, 1);
+    again.save(&[entry(103, 3, 8)], None);
+    files.write(&mut again);
+    again.save(&[entry(104, 3, 8)], None);
+    files.write(&mut again);
+    assert_eq!(files.0.last().unwrap().0.first_index, 104);
 }

@@ -19,6 +19,8 @@ pub struct Writer {
     offset: u64,
     crc: u32,
     buffer: Vec<u8>,
+    /// Taken so far, in all segments.
+    written: u64,
     /// Something was saved that is not taken yet; a segment's head alone is not worth a write.
     dirty: bool,
     scratch: Vec<u8>,
@@ -36,12 +38,12 @@ impl Writer {
             offset: 0,
             crc: 0,
             buffer: Vec::new(),
+            written: 0,
             dirty: false,
             scratch: Vec::new(),
         };
         writer.head();
-        writer.message(Kind::Snapshot, &walpb::Snapshot::default());
-        writer.dirty = true;
+        writer.mark(&walpb::Snapshot::default());
         writer
     }
 
@@ -50,12 +52,13 @@ impl Writer {
         Writer {
             metadata: log.metadata.encode_to_vec(),
             state: log.hard_state,
-            last_index: log.entries.last().map_or(0, |entry| entry.index),
+            last_index: log.starts().map(|start| start.index).fold(log.last_index(), u64::max),
             segment: log.tail.segment,
             segment_bytes_max,
             offset: log.tail.good_bytes,
             crc: log.tail.crc,
             buffer: Vec::new(),
+            written: 0,
             dirty: false,
             scratch: Vec::new(),
         }
@@ -74,6 +77,20 @@ impl Writer {
         }
     }
 
+    /// Marks that a checkpoint is on disk. What was saved before this must say that its index is committed, or the mark
+    /// counts for nothing.
+    pub fn mark(&mut self, checkpoint: &walpb::Snapshot) {
+        self.message(Kind::Snapshot, checkpoint);
+        // One that came from another member may be ahead of all entries here.
+        self.last_index = self.last_index.max(checkpoint.index);
+        self.dirty = true;
+    }
+
+    /// How many bytes were saved since this writer began, heads of segments included.
+    pub fn written(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
     /// The bytes saved since the last call and the segment they go to; nothing if nothing was saved.
     pub fn take(&mut self) -> Option<(SegmentName, Bytes)> {
         if !self.dirty {
@@ -83,6 +100,7 @@ impl Writer {
         let segment = self.segment;
         let bytes = Bytes::from(core::mem::take(&mut self.buffer));
         self.offset += bytes.len() as u64;
+        self.written += bytes.len() as u64;
         if self.offset >= self.segment_bytes_max {
             self.cut();
         }
