@@ -20,6 +20,7 @@ mod node;
 mod outbox;
 mod peers;
 mod perform;
+pub mod pipe;
 mod recovery;
 pub mod runtime;
 mod seat;
@@ -38,6 +39,7 @@ pub use front::{
 pub use node::{Loads, Node, seat, seat_with, start, start_with};
 pub use recovery::owner;
 pub use runtime::{
-    Arrival, CallFailed, Disk, Fault, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions,
+    Arrival, CallFailed, Disk, Fault, File, Inbound, Level, Net, PeerAnswer, PeerCall, Runtime, StreamFailed,
+    Versions,
 };
 pub use seat::Seat;
