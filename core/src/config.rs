@@ -37,6 +37,11 @@ pub struct Config {
     pub quota_backend_bytes: i64,
     /// How often a leader lets it be known through the log how long a lease has left that has longer than this.
     pub lease_checkpoint_interval: Span,
+    /// A checkpoint is due when more than so many entries were applied since the last.
+    pub snapshot_count: u64,
+    /// So many entries before a checkpoint are kept for members that lag; if they need earlier ones, they need the
+    /// checkpoint.
+    pub snapshot_catchup_entries: u64,
     /// A log segment is closed once it has grown to this many bytes.
     pub segment_bytes: u64,
     /// Most bytes of entries in one message to a peer.
@@ -77,6 +82,8 @@ impl Config {
             max_learners: 1,
             quota_backend_bytes: 0,
             lease_checkpoint_interval: Span::secs(300),
+            snapshot_count: 10_000,
+            snapshot_catchup_entries: 5_000,
             segment_bytes: 64_000_000,
             max_message_bytes: 512 * 1024,
             max_inflight_messages: 512,

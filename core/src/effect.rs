@@ -1,5 +1,8 @@
 //! Everything that may go out. Start effects in the order given, finish them in any order, tell the core what finished.
-use crate::{Member, MemberId, Note, Refusal, Ticket, auth::TokenChange, view::Edition, wal::SegmentName};
+use crate::{
+    Member, MemberId, Note, Refusal, Ticket, View, auth::TokenChange, checkpoint::Stand, view::Edition,
+    wal::SegmentName,
+};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use bytes::Bytes;
 use detcd_proto::{etcdserverpb as pb, raftpb};
@@ -9,6 +12,20 @@ pub enum Effect {
     /// Append these bytes to this segment of the log (a new one if it is not the open one) and sync. One at a time:
     /// the next is emitted after `Input::Persisted { upto }`.
     Persist { segment: SegmentName, upto: u64, bytes: Bytes },
+    /// Write this state down as a checkpoint, off the loop. One at a time: the next is asked for after
+    /// `Input::CheckpointDone` or `Input::CheckpointFailed`, and when the log is told.
+    WriteCheckpoint { view: Box<View>, stand: Box<Stand> },
+    /// Remove the checkpoints with lower indexes than `checkpoints_below`, and of the log what nobody needs who starts
+    /// behind `log_upto`. If it is not done nothing is lost but space.
+    Forget { checkpoints_below: u64, log_upto: u64 },
+    /// Send the checkpoint that the message speaks of to a peer, off the loop; `Input::CheckpointSent` says what became of
+    /// it. The message lacks the data that belongs to the checkpoint.
+    SendCheckpoint { to: MemberId, message: Box<raftpb::Message> },
+    /// The draft that arrived is wanted: read it, and make it a checkpoint of this member's, off the loop. One at a time,
+    /// until `Input::CheckpointStaged`.
+    StageCheckpoint { draft: u64, snapshot: Box<raftpb::SnapshotMetadata> },
+    /// The draft that arrived is not needed.
+    DropCheckpoint { draft: u64 },
     /// One message to a peer; may be lost. Sender and receiver stand in the message.
     Send { to: MemberId, message: Box<raftpb::Message> },
     /// Tokens were given to a user or taken away. Comes before the edition that shows the entry applied.

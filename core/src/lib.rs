@@ -6,18 +6,21 @@
 //! whatever the world has done comes back in the list of inputs.
 //!
 //! The map, arrows pointing down only: `replica → {raft, state, wal}` · `state → command → {store, lease}`, `state → auth` ·
-//! `command → query → {view, store}` · `watch → view` · `store → tree`. `raft` sees entries as bytes and never looks inside;
+//! `command → query → {view, store}` · `checkpoint → {state, view, store}` · `watch → view` · `store → tree`. `raft` sees entries as bytes and never looks inside;
 //! `store` does not know that Raft exists; `watch` and `query` do not know the replica exists.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
 pub mod auth;
+pub mod checkpoint;
 pub mod command;
 pub mod config;
+pub mod crc32c;
 pub mod effect;
 pub mod id;
 pub mod input;
+pub mod json;
 pub mod key;
 pub mod lease;
 pub mod note;
@@ -40,7 +43,7 @@ pub mod watch;
 pub use config::{Config, Member};
 pub use effect::{Effect, Effects, Outcome, Reply};
 pub use id::{ClusterId, MemberId, Ticket};
-pub use input::{Input, MemberChange, Order};
+pub use input::{Input, MemberChange, Order, Shipment};
 pub use key::KeyRange;
 pub use note::Note;
 pub use plant::{Plant, Plants};

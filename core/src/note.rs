@@ -62,6 +62,17 @@ pub enum Note {
         term: u64,
         commit: u64,
     },
+    /// A snapshot of the leader's is wanted.
+    SnapshotApplying {
+        index: u64,
+        applied: u64,
+    },
+    /// The state is what a snapshot of the leader's holds.
+    SnapshotApplied {
+        index: u64,
+        term: u64,
+        revision: i64,
+    },
     /// What was committed is not in this member's log: its disk lost synced data. It will not vote until it has it again.
     LogTailLost {
         commit: u64,
@@ -70,6 +81,21 @@ pub enum Note {
     /// The leader has sent what was lost, and it is on the disk.
     LogTailFound {
         commit: u64,
+    },
+    /// The state at this index is to be written down; `newest` is the checkpoint before.
+    CheckpointTaken {
+        member: MemberId,
+        applied: u64,
+        newest: u64,
+        count: u64,
+    },
+    /// A checkpoint is on the disk.
+    CheckpointSaved {
+        index: u64,
+    },
+    /// The log in memory lets go of everything up to this index.
+    LogCompacted {
+        index: u64,
     },
     TransferStarted {
         to: MemberId,
@@ -136,10 +162,23 @@ impl fmt::Display for Note {
             Note::SnapshotRestored { index, term, commit } => {
                 write!(f, "restored snapshot index={index} term={term} commit={commit}")
             }
+            Note::SnapshotApplying { index, applied } => {
+                write!(f, "applying snapshot current-applied-index={applied} incoming-snapshot-index={index}")
+            }
+            Note::SnapshotApplied { index, term, revision } => {
+                write!(f, "applied snapshot snapshot-index={index} snapshot-term={term} revision={revision}")
+            }
             Note::LogTailLost { commit, last_index } => {
                 write!(f, "the log ends before the commit index commit={commit} last-index={last_index}")
             }
             Note::LogTailFound { commit } => write!(f, "the log is whole again up to commit={commit}"),
+            Note::CheckpointTaken { member, applied, newest, count } => write!(
+                f,
+                "triggering snapshot local-member-id={member} local-member-applied-index={applied} \
+                 local-member-snapshot-index={newest} local-member-snapshot-count={count}"
+            ),
+            Note::CheckpointSaved { index } => write!(f, "saved snapshot to disk snapshot-index={index}"),
+            Note::LogCompacted { index } => write!(f, "compacted Raft logs compact-index={index}"),
             Note::TransferStarted { to } => write!(f, "leadership transfer started to={to}"),
             Note::TransferAborted { to } => write!(f, "leadership transfer aborted to={to}"),
             Note::MemberApplied { member, name } => write!(f, "member applied id={member} name={name}"),

@@ -82,6 +82,16 @@ plants! {
     WalTailNotZeroed = "wal_tail_not_zeroed",
     /// C33: a new segment of the log is renamed into place, and its folder is not synced.
     RenameNoDirsync = "rename_no_dirsync",
+    /// C33, of checkpoints: the files of a checkpoint are renamed into place, and their folder is not synced before the
+    /// log says that it is there.
+    SnapRenameNoDirsync = "snap_rename_no_dirsync",
+    /// C34: the log says that a checkpoint is there before it is on disk.
+    SnapWalOrder = "snap_wal_order",
+    /// C36: a checkpoint says that it holds one entry more than it does: the index is saved apart from the data.
+    ConsistentIndexOutsideTxn = "consistent_index_outside_txn",
+    /// C38: entries that change no key do not move the index that a checkpoint says, so a member that starts there carries
+    /// them out a second time.
+    ReadonlyEntryKeepsIndex = "readonly_entry_keeps_index",
     /// C35: a sync that failed is tried again as if the pages were still dirty.
     FsyncErrorRetry = "fsync_error_retry",
     /// C42: a member whose log ends before its own commit index votes and acknowledges as before.
@@ -131,6 +141,10 @@ plants! {
     CommitWithoutMajority = "commit_without_majority",
     /// Our own: a follower keeps entries that conflict with the leader's.
     ConflictingTailKept = "conflicting_tail_kept",
+    /// Our own: a checkpoint that does not match its checksums is read as valid.
+    ImageSumsIgnored = "image_sums_ignored",
+    /// Our own: with the first checkpoint the log before it is forgotten, though there is no other to fall back to.
+    ForgetsTooMuch = "forgets_too_much",
     /// Our own: a linearizable read is answered from local state without asking a quorum.
     ReadWithoutReadIndex = "read_without_read_index",
 }

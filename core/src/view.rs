@@ -1,6 +1,6 @@
 //! Committed state as everybody outside the replica sees it: immutable, shared, cheap to clone.
 use crate::{Member, MemberId, auth, lease, state::Tally, store};
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 use detcd_proto::etcdserverpb::AlarmMember;
 
 /// One state of the cluster's data, frozen. Reads and watches live off it and never make the core wait.
@@ -11,6 +11,8 @@ pub struct View {
     pub auth: auth::Table,
     /// Ascending by id.
     pub members: Arc<Vec<Member>>,
+    /// Members that were removed: their ids never come back.
+    pub removed: Arc<BTreeSet<MemberId>>,
     /// Raised alarms, by member, then kind.
     pub alarms: Arc<Vec<AlarmMember>>,
     /// `X.Y.0`, once the leader has settled it.
@@ -35,8 +37,10 @@ pub struct Standing {
 #[derive(Clone, Debug)]
 pub struct Edition {
     pub view: View,
-    /// In order of revision, then sub-revision.
+    /// In order of revision, then sub-revision; none if the state has jumped.
     pub changes: Vec<store::Change>,
+    /// Other members' changes lie between this view and the edition before; the view has what is left of them.
+    pub is_jump: bool,
     pub standing: Standing,
     /// What this member has carried out since it started.
     pub tally: Tally,

@@ -1,7 +1,7 @@
 //! What a leader counts for the leases, through the one door of the replica.
 use detcd_core::{
     ClusterId, Config, Effect, Effects, Input, Member, MemberId, Moment, Plants, Refusal, Replica, Reply,
-    Span, Ticket, wal,
+    Span, Ticket, replica::Recovered, wal,
 };
 use detcd_proto::Message as _;
 use detcd_proto::etcdserverpb::{InternalRaftRequest, LeaseGrantRequest};
@@ -44,7 +44,7 @@ impl Alone {
         let recovered = (!log.is_empty()).then(|| {
             let mut reader = wal::Reader::new(detcd_core::Plants::NONE);
             reader.segment(wal::SegmentName::default(), &log, true).expect("it is whole");
-            reader.finish().expect("it is whole")
+            Recovered { checkpoint: None, log: reader.finish().expect("it is whole") }
         });
         let mut effects = Effects::default();
         let replica = Replica::boot(config.clone(), recovered, 1, Moment(1), &mut effects);
@@ -93,7 +93,12 @@ impl Alone {
                     Err(refusal) => self.refusals.push(refusal),
                 },
                 Effect::Send { message, .. } => heard.extend(self.answered(&message)),
-                Effect::Publish(_) | Effect::Tokens(_) | Effect::Peers(_) | Effect::Note(_) => {}
+                Effect::Publish(_)
+                | Effect::Tokens(_)
+                | Effect::Peers(_)
+                | Effect::WriteCheckpoint { .. }
+                | Effect::Forget { .. }
+                | Effect::Note(_) => {}
             }
         }
         if !heard.is_empty() {

@@ -50,6 +50,8 @@ impl One {
                 | Effect::Publish(_)
                 | Effect::Tokens(_)
                 | Effect::Peers(_)
+                | Effect::WriteCheckpoint { .. }
+                | Effect::Forget { .. }
                 | Effect::Note(_) => {}
             }
         }

@@ -2,11 +2,14 @@
 //! loop that is simulated is the loop that ships.
 //!
 //! Every task here has one mailbox and one await. `turn` calls the core, `perform` starts what it decided,
-//! `log_writer` and `peers` bring back what the world did, `gate` and `board` are the two sides of the counter that
+//! `log_writer`, `checkpoint_writer` and `peers` bring back what the world did, `gate` and `board` are the two sides of the counter that
 //! clients stand at, and `front` is what they can ask for there.
 #![forbid(unsafe_code)]
 
 mod board;
+mod checkpoint_courier;
+mod checkpoint_files;
+mod checkpoint_writer;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod credentials;

@@ -2,6 +2,8 @@
 use crate::{
     Fault, Level, Runtime,
     board::Board,
+    checkpoint_courier as courier,
+    checkpoint_writer::{self, CheckpointWriter},
     credentials::{Authentication, Caller, Credentials},
     fanout::{self, Fanout, HubTurns},
     gate::Gate,
@@ -110,15 +112,16 @@ async fn assemble<R: Runtime>(
     authentication: Authentication,
 ) -> Result<Parts<R>, Fault> {
     let (recovered, open) = match recovery::recover(rt, config.plants).await? {
-        Some((replayed, open)) => {
-            let id = (replayed.metadata.node_id, replayed.metadata.cluster_id);
+        Some((recovered, open)) => {
+            let metadata = &recovered.log.metadata;
+            let id = (metadata.node_id, metadata.cluster_id);
             if id != (config.me.id.0, config.cluster_id.0) {
                 return Err(Fault(format!(
                     "the log belongs to member {:x} of cluster {:x}, not to {} of {}",
                     id.0, id.1, config.me.id, config.cluster_id
                 )));
             }
-            (Some(replayed), Some(open))
+            (Some(recovered), Some(open))
         }
         None => (None, None),
     };
@@ -154,6 +157,9 @@ async fn assemble<R: Runtime>(
         rt: rt.clone(),
         me: node.0.config.me.id,
         log: Mailbox::bounded(1),
+        checkpoints: Mailbox::bounded(1),
+        parcels: Mailbox::bounded(1),
+        calls: Mailbox::bounded(1),
         board: node.0.board.clone(),
         fanout: node.0.fanout.clone(),
         gate: node.0.gate.clone(),
@@ -165,10 +171,54 @@ async fn assemble<R: Runtime>(
     };
     let ended = node.0.stopped.clone();
     let plants = node.0.config.plants;
+    let checkpoints = CheckpointWriter {
+        rt: rt.clone(),
+        work: hands.checkpoints.clone(),
+        inbox: inbox.clone(),
+        stopping: node.0.stopping.clone(),
+        meters: meters.clone(),
+        plants,
+    };
+    start_courier(&node, &hands, &checkpoints);
+    rt.spawn_pinned("checkpoint-writer", checkpoint_writer::run(checkpoints));
     let writing = log_writer::run(rt.clone(), open, hands.log.clone(), inbox.clone(), ended, meters, plants);
     rt.spawn_pinned("log-writer", writing);
     rt.spawn("versions", versions::run(node.clone(), hands.versions.clone()));
     Ok((node, Turns::new(replica, effects, inbox, hands), hubs))
+}
+
+/// Whoever carries checkpoints to peers and from them.
+fn start_courier<R: Runtime>(node: &Node<R>, hands: &Hands<R>, writer: &CheckpointWriter<R>) {
+    let CheckpointWriter { rt, inbox, stopping, meters, plants, .. } = writer;
+    let (rt, drafts, config) = (rt.clone(), courier::Drafts::default(), node.config());
+    let sender = courier::Sender {
+        rt: rt.clone(),
+        work: hands.parcels.clone(),
+        inbox: inbox.clone(),
+        stopping: stopping.clone(),
+        meters: meters.clone(),
+    };
+    let receiver = courier::Receiver {
+        rt: rt.clone(),
+        inbox: inbox.clone(),
+        stopping: stopping.clone(),
+        meters: meters.clone(),
+        drafts: drafts.clone(),
+        me: config.me.id,
+        bytes_max: courier::bytes_max(config.quota_backend_bytes),
+        newest: courier::Newest::default(),
+    };
+    let stager = courier::Stager {
+        rt: rt.clone(),
+        work: hands.calls.clone(),
+        inbox: inbox.clone(),
+        drafts,
+        writer: writer.with_work(Mailbox::bounded(1)),
+        plants: *plants,
+    };
+    rt.spawn("checkpoint-courier", sender.run());
+    rt.spawn("checkpoint-courier", receiver.run());
+    rt.spawn_pinned("checkpoint-stager", stager.run());
 }
 
 impl<R: Runtime> Node<R> {

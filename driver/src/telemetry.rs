@@ -17,11 +17,15 @@ fn level(note: &Note) -> Level {
         | Note::BecameCandidate { .. }
         | Note::BecameLeader { .. }
         | Note::LeaderChanged { .. }
+        | Note::CheckpointTaken { .. }
+        | Note::CheckpointSaved { .. }
         | Note::TransferStarted { .. }
         | Note::MembershipChanged { .. }
         | Note::MemberApplied { .. }
         | Note::LogTailFound { .. }
         | Note::SnapshotSending { .. }
+        | Note::SnapshotApplying { .. }
+        | Note::SnapshotApplied { .. }
         | Note::SnapshotRestored { .. }
         | Note::ClusterVersion { .. } => Level::Info,
         Note::QuorumLost { .. }
@@ -32,6 +36,6 @@ fn level(note: &Note) -> Level {
         | Note::SnapshotNeeded { .. }
         | Note::MessageRefused { .. } => Level::Warn,
         Note::LogTailLost { .. } => Level::Error,
-        Note::LeaseExpired { .. } => Level::Debug,
+        Note::LogCompacted { .. } | Note::LeaseExpired { .. } => Level::Debug,
     }
 }

@@ -201,11 +201,13 @@ fn edition(store: &Store, leases: Table, applied: u64) -> Edition {
             leases,
             auth: Default::default(),
             members: Arc::default(),
+            removed: Arc::default(),
             alarms: Arc::default(),
             cluster_version: None,
             downgrade: None,
         },
         changes: Vec::new(),
+        is_jump: false,
         standing: Standing { applied, ..Standing::default() },
         tally: Default::default(),
     }

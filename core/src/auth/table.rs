@@ -60,6 +60,11 @@ impl User {
         self.place(role).is_ok()
     }
 
+    /// As etcd stores it.
+    pub fn record(&self) -> &authpb::User {
+        &self.0
+    }
+
     fn place(&self, role: &str) -> Result<usize, usize> {
         self.0.roles.binary_search_by(|held| held.as_str().cmp(role))
     }
@@ -80,6 +85,11 @@ impl Role {
         Role { record, read, write }
     }
 
+    /// As etcd stores it.
+    pub fn record(&self) -> &authpb::Role {
+        &self.record
+    }
+
     /// Ascending by key.
     pub fn permissions(&self) -> &[Permission] {
         &self.record.key_permission
@@ -93,6 +103,29 @@ impl Default for Table {
 }
 
 impl Table {
+    /// As it was stored.
+    pub fn restored(
+        is_enabled: bool,
+        revision: u64,
+        users: impl IntoIterator<Item = authpb::User>,
+        roles: impl IntoIterator<Item = authpb::Role>,
+    ) -> Table {
+        let user = |mut user: authpb::User| {
+            user.roles.sort_unstable();
+            (user.name.clone(), User(user))
+        };
+        let role = |mut role: authpb::Role| {
+            role.key_permission.sort_by(|a, b| a.key.cmp(&b.key));
+            (role.name.clone(), Role::new(role))
+        };
+        Table {
+            is_enabled,
+            revision,
+            users: users.into_iter().map(user).collect(),
+            roles: roles.into_iter().map(role).collect(),
+        }
+    }
+
     /// Everybody has to say who they are.
     pub fn is_enabled(&self) -> bool {
         self.is_enabled

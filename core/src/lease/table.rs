@@ -3,6 +3,7 @@ use crate::{
     Plant, Plants,
     store::tree::{Counted, Iter, Tree},
 };
+use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// One lease as the log has it.
@@ -46,6 +47,20 @@ impl Table {
         Table { plants, ..Table::default() }
     }
 
+    /// Puts a lease in as it was stored; no key hangs on it yet.
+    pub fn restore(&mut self, id: i64, ttl: i64, remaining_ttl: i64) {
+        self.leases.insert(id, Lease { ttl, remaining_ttl, keys: Tree::new() });
+    }
+
+    /// No lease is granted for less than this, one that was stored neither.
+    pub fn raise_ttls(&mut self, ttl_min: i64) {
+        let short: Vec<i64> =
+            self.iter().filter(|(_, lease)| lease.ttl < ttl_min).map(|(id, _)| *id).collect();
+        for id in short {
+            self.leases.edit(&id, |lease| lease.ttl = ttl_min);
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.leases.len()
     }
@@ -64,6 +79,19 @@ impl Table {
 
     pub fn iter(&self) -> Iter<'_, i64, Lease> {
         self.leases.iter()
+    }
+
+    /// All by the bits of their ids, those below zero behind the others, from a place in this order on.
+    pub fn by_bits(&self, from: usize) -> impl Iterator<Item = (&i64, &Lease)> {
+        let mut others = self.leases.range(|id: &i64| *id < 0, |_: &i64| true);
+        let mut negative = self.leases.range(|_: &i64| false, |id: &i64| *id < 0);
+        let from_negative = from.saturating_sub(others.len());
+        for (leases, from) in [(&mut others, from), (&mut negative, from_negative)] {
+            if from > 0 {
+                leases.nth(from - 1);
+            }
+        }
+        others.chain(negative)
     }
 
     /// Whether there was no such lease yet; if there was it stays as it is.
@@ -118,7 +146,6 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
 
     /// Key `k` is put under lease 1, then under lease 2. Which leases would end it?
     fn moved(plants: Plants) -> Vec<i64> {

@@ -15,7 +15,7 @@ use detcd_proto::raftpb::{Entry, HardState, Message, SnapshotMetadata};
 /// Goes to disk as a whole, in this order: the snapshot in whose place the log begins from here on, entries (they replace
 /// whatever has their index or a higher one; none beside a snapshot), then the hard state. Of a snapshot without the hard
 /// state that makes it count, nothing is to be believed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Write {
     /// Consecutive; given back to `Raft::persisted`.
     pub number: u64,

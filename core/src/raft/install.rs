@@ -37,6 +37,11 @@ impl Raft {
         }
     }
 
+    /// This snapshot can no longer be sent.
+    pub fn lost_snapshot(&mut self, index: u64) {
+        self.newest_snapshot.take_if(|newest| newest.index == index);
+    }
+
     /// Somebody needs a snapshot of what is applied now: there is none from which it could go on.
     pub fn lacks_snapshot(&self) -> bool {
         let Role::Leader(leader) = &self.role else { return false };

@@ -421,11 +421,16 @@ impl Raft {
 
     /// Lets go of the entries up to `upto`, as far as they are applied and on disk: a checkpoint holds what they made.
     /// A member that still needs them needs the checkpoint; what follows on one that is under way to a member stays.
-    /// Answers up to where they are gone.
+    /// Answers the first index that is left.
     pub fn forget(&mut self, upto: u64) -> u64 {
         let upto = upto.min(self.snapshot_pending().unwrap_or(u64::MAX));
         self.log.forget_upto(upto.min(self.handed).min(self.durability.durable()));
-        self.log.base_index()
+        self.first_index()
+    }
+
+    /// The first entry that this member can send to others.
+    pub fn first_index(&self) -> u64 {
+        self.log.base_index() + 1
     }
 
     /// The membership that the entries handed out so far have made.

@@ -2,12 +2,14 @@
 //!
 //! Thin: it routes between Raft, the state and the clients that wait. Each file here holds one way through it: `boot`
 //! how it begins, `propose` what goes into the log, `apply` what comes out of it, `read_point` what is asked beside it,
-//! `lease` what only a leader may say, `admin` what the operator wants, `members` who may be one,
+//! `lease` what only a leader may say, `checkpoints` when the log may be shortened, `admin` what the operator wants, `members` who may be one,
 //! `settle` the end of every turn.
 mod admin;
 mod apply;
 mod boot;
+mod checkpoints;
 mod ids;
+mod install;
 mod lease;
 mod members;
 mod persist;
@@ -26,7 +28,11 @@ use crate::{
     store::Change,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+pub use boot::{Recovered, Restored};
+use checkpoints::Checkpoints;
+use detcd_proto::raftpb::MessageType;
 use ids::Ids;
+use install::Install;
 use persist::{Persist, Purpose};
 use proposals::Proposals;
 use publish::Publish;
@@ -41,6 +47,8 @@ pub struct Replica {
     raft: Raft,
     state: State,
     persist: Persist,
+    checkpoints: Checkpoints,
+    install: Install,
     /// The first entries of a new cluster are not safe yet; until then this member takes no part.
     is_founding: bool,
 
@@ -74,6 +82,8 @@ pub struct Replica {
     edition: Option<Arc<Edition>>,
     /// The next edition differs from the last.
     is_dirty: bool,
+    /// Between the last edition and the next, the state was replaced.
+    has_jumped: bool,
     /// More is committed than could be applied in one turn.
     is_behind: bool,
     /// The log is being read back: what was seen in it was seen before.
@@ -111,7 +121,11 @@ impl Replica {
             Input::Admin { ticket, order } => self.obey(now, ticket, order),
             Input::Receive { from, message } => {
                 // A member that is not in any log yet says nothing and promises nothing.
-                if !self.is_founding {
+                let is_snapshot = message.r#type == i32::from(MessageType::MsgSnap);
+                if is_snapshot {
+                    let reason = "it sends a snapshot without what it holds";
+                    self.notes.push(Note::MessageRefused { from, reason });
+                } else if !self.is_founding {
                     self.raft.step(now, from, *message);
                 }
             }
@@ -124,8 +138,22 @@ impl Replica {
             }
             Input::Persisted { upto } => match self.persist.finished(upto) {
                 Purpose::Founding => self.is_founding = false,
-                Purpose::Raft(number) => self.raft.persisted(now, number),
+                Purpose::Running { raft, mark } => {
+                    if let Some(number) = raft {
+                        self.raft.persisted(now, number);
+                    }
+                    if mark {
+                        self.checkpoint_marked();
+                    }
+                }
             },
+            Input::CheckpointDone { index, bytes } => self.checkpoint_done(index, bytes),
+            Input::CheckpointFailed { index } => self.checkpoint_failed(now, index),
+            Input::CheckpointSent { to, index, shipment } => self.checkpoint_sent(to, index, shipment),
+            Input::CheckpointArrived { from, message, draft } => {
+                self.checkpoint_arrived(now, from, *message, draft);
+            }
+            Input::CheckpointStaged { draft, restored } => self.checkpoint_staged(now, draft, restored),
         }
     }
 
@@ -161,6 +189,7 @@ impl Replica {
             self.lease_deadline(),
             self.transfer.as_ref().map(|transfer| transfer.deadline),
             self.publish.due(),
+            self.checkpoints.due(),
             (self.is_behind || self.state.store.is_compacting()).then_some(now),
         ];
         for due in others.into_iter().flatten() {
@@ -177,6 +206,7 @@ impl Replica {
             _ => Arc::new(Edition {
                 view: self.view(),
                 changes: Vec::new(),
+                is_jump: false,
                 standing,
                 tally: self.state.tally,
             }),

@@ -1,6 +1,6 @@
 //! The end of every turn: what the inputs came to leaves as few large effects.
 use super::{Replica, persist::Purpose};
-use crate::{Edition, Effect, Effects, Moment, Plant};
+use crate::{Edition, Effect, Effects, Moment, Plant, raft::Write};
 use alloc::{boxed::Box, sync::Arc};
 use detcd_proto::etcdserverpb::ResponseHeader;
 
@@ -14,6 +14,7 @@ impl Replica {
             self.send_kept(now);
             self.ask(now);
             self.raft.settle(now);
+            self.jump(effects);
             self.apply_committed(now, effects);
             // A renewal that waited for an entry asks only now.
             self.ask(now);
@@ -22,9 +23,17 @@ impl Replica {
             self.hear_answers();
             self.answer_reads(now);
             self.compact_on();
+            self.forget(effects);
+            self.take_checkpoint(now, effects);
             self.write(effects);
             for (to, message) in self.raft.take_messages() {
-                effects.push(Effect::Send { to, message: Box::new(message) });
+                let is_snapshot = message.snapshot.is_some();
+                let message = Box::new(message);
+                effects.push(if is_snapshot {
+                    Effect::SendCheckpoint { to, message }
+                } else {
+                    Effect::Send { to, message }
+                });
             }
             for note in self.raft.take_notes().into_iter().chain(self.notes.drain(..)) {
                 effects.note(note);
@@ -38,12 +47,23 @@ impl Replica {
     }
 
     fn write(&mut self, effects: &mut Effects) {
-        if self.persist.is_idle()
-            && let Some(write) = self.raft.take_write()
-        {
-            let state = write.hard_state.as_ref();
-            self.persist.start(Purpose::Raft(write.number), &write.entries, state, effects);
+        if !self.persist.is_idle() {
+            return;
         }
+        // Between a log that has begun anew and the mark that says so, nothing comes.
+        let mark = if self.install.is_restoring() { None } else { self.checkpoints.mark() };
+        // A mark counts only if the log says that its index is committed.
+        let write = if mark.is_some() { self.raft.take_write_of_commit() } else { self.raft.take_write() };
+        if write.is_none() && mark.is_none() {
+            return;
+        }
+        let purpose =
+            Purpose::Running { raft: write.as_ref().map(|write| write.number), mark: mark.is_some() };
+        let Write { restored, entries, hard_state, .. } = write.unwrap_or_default();
+        if let Some(restored) = restored {
+            self.persist.restore(restored);
+        }
+        self.persist.start(purpose, &entries, hard_state.as_ref(), mark.as_ref(), effects);
     }
 
     /// Reacts if somebody leads now who did not lead at the last look. The same member in another term is somebody
@@ -75,8 +95,14 @@ impl Replica {
             return;
         }
         self.is_dirty = false;
-        let changes = core::mem::take(&mut self.changes);
-        let edition = Arc::new(Edition { view: self.view(), changes, standing, tally: self.state.tally });
+        let is_jump = core::mem::take(&mut self.has_jumped);
+        let mut changes = core::mem::take(&mut self.changes);
+        if is_jump {
+            // They would be heard without what came before them.
+            changes.clear();
+        }
+        let tally = self.state.tally;
+        let edition = Arc::new(Edition { view: self.view(), changes, is_jump, standing, tally });
         self.edition = Some(edition.clone());
         effects.push(Effect::Publish(edition));
     }

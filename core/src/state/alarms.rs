@@ -15,6 +15,13 @@ pub enum AlarmChange {
     Cleared(AlarmMember),
 }
 
+impl From<Arc<Vec<AlarmMember>>> for Alarms {
+    /// In the order that they keep.
+    fn from(alarms: Arc<Vec<AlarmMember>>) -> Alarms {
+        Alarms(alarms)
+    }
+}
+
 impl Alarms {
     pub fn shared(&self) -> Arc<Vec<AlarmMember>> {
         self.0.clone()

@@ -9,10 +9,19 @@ use detcd_proto::{membershippb::Attributes, raftpb};
 pub struct Members {
     members: Arc<Vec<Member>>,
     /// A removed member's id never comes back.
-    removed: BTreeSet<MemberId>,
+    removed: Arc<BTreeSet<MemberId>>,
 }
 
 impl Members {
+    /// `members` ascending by id, none of them removed.
+    pub fn new(members: Arc<Vec<Member>>, removed: Arc<BTreeSet<MemberId>>) -> Members {
+        Members { members, removed }
+    }
+
+    pub fn removed(&self) -> Arc<BTreeSet<MemberId>> {
+        self.removed.clone()
+    }
+
     pub fn shared(&self) -> Arc<Vec<Member>> {
         self.members.clone()
     }
@@ -67,7 +76,7 @@ impl Members {
             Ok(ConfChangeRemoveNode) => {
                 let place = self.place(id).map_err(|_| Refusal::MemberNotFound)?;
                 Arc::make_mut(&mut self.members).remove(place);
-                self.removed.insert(id);
+                Arc::make_mut(&mut self.removed).insert(id);
                 Ok(())
             }
             Err(_) => Err(Refusal::NotBuilt("a membership change of this kind")),

@@ -101,12 +101,29 @@ impl State {
         }
     }
 
+    /// As it was when the view was taken, with the limits of this member's configuration.
+    pub fn from_view(config: &Config, view: View) -> State {
+        let View { keyspace, mut leases, auth, members, removed, alarms, cluster_version, downgrade } = view;
+        leases.raise_ttls(config.lease_ttl_secs_min());
+        State {
+            store: Store::from_keyspace(keyspace, config.plants),
+            leases,
+            auth,
+            members: Members::new(members, removed),
+            alarms: alarms.into(),
+            cluster_version,
+            downgrade,
+            ..State::new(config)
+        }
+    }
+
     pub fn view(&self) -> View {
         View {
             keyspace: self.store.keyspace().clone(),
             leases: self.leases.clone(),
             auth: self.auth.clone(),
             members: self.members.shared(),
+            removed: self.members.removed(),
             alarms: self.alarms.shared(),
             cluster_version: self.cluster_version.clone(),
             downgrade: self.downgrade.clone(),

@@ -27,6 +27,8 @@ pub(super) struct Job {
     pub next: (i64, i64),
     /// The hash so far.
     pub sum: Sum,
+    /// Nothing of what it covers was removed before it began, so its hash is worth keeping.
+    pub is_whole: bool,
 }
 
 impl Job {
@@ -57,6 +59,7 @@ impl Store {
             previous: keyspace.compacted,
             next: (i64::MIN, i64::MIN),
             sum: Sum::of_bucket(),
+            is_whole: true,
         };
         keyspace.compacted = revision;
         Arc::make_mut(&mut keyspace.compactions).pending.push_back(job);
@@ -81,7 +84,7 @@ impl Store {
         let is_last = rest.len() <= budget;
         let slice: Vec<Record> = rest.take(budget).map(|(change, ())| change.0.clone()).collect();
         for record in slice {
-            if keyspace.is_hashed_by(&job, &record) {
+            if job.is_whole && keyspace.is_hashed_by(&job, &record) {
                 job.sum.feed(&record, &mut self.scratch);
             }
             let (main, sub) = record.revision();
@@ -94,7 +97,9 @@ impl Store {
         let compactions = Arc::make_mut(&mut keyspace.compactions);
         if is_last {
             compactions.pending.pop_front();
-            compactions.hashes.push(job.hash(job.sum));
+            if job.is_whole {
+                compactions.hashes.push(job.hash(job.sum));
+            }
             let forgotten = compactions.hashes.len().saturating_sub(REMEMBERED);
             compactions.hashes.drain(..forgotten);
         } else {

@@ -1,9 +1,8 @@
 //! HashKV: one number for everything up to a revision, equal to the one a real etcd member computes.
 //! Source: contract-semantics 13.6.
 use super::{Keyspace, Record, compact::Job, record::ByRevision};
-use crate::{KeyRange, Refusal};
+use crate::{KeyRange, Refusal, crc32c};
 use alloc::vec::Vec;
-use crc::{CRC_32_ISCSI, Crc, Table};
 
 /// What HashKV answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +16,6 @@ pub struct KeyspaceHash {
 /// So many compactions are remembered with the hash of what they covered.
 pub(super) const REMEMBERED: usize = 10;
 
-static CASTAGNOLI: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
-
 /// A CRC-32C that can be put down and taken up again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum(u32);
@@ -26,7 +23,7 @@ pub(super) struct Sum(u32);
 impl Sum {
     /// Over the name of the bucket, which every such hash begins with.
     pub fn of_bucket() -> Sum {
-        Sum(CASTAGNOLI.checksum(b"key"))
+        Sum(crc32c::of(b"key"))
     }
 
     /// Over one more change as etcd stores it.
@@ -34,10 +31,7 @@ impl Sum {
         scratch.clear();
         record.stored_key(scratch);
         record.stored_value(scratch);
-        // The algorithm starts from the reflection of its initial value and ends with an inversion.
-        let mut digest = CASTAGNOLI.digest_with_initial((!self.0).reverse_bits());
-        digest.update(scratch);
-        self.0 = digest.finalize();
+        self.0 = crc32c::chain(self.0, scratch);
     }
 
     pub fn value(self) -> u32 {
@@ -85,7 +79,7 @@ impl Hashing {
         let compactions = keyspace.compactions.clone();
         let pending = compactions.pending.iter().rev().take(REMEMBERED);
         let room = REMEMBERED - pending.len();
-        if let Some(job) = pending.into_iter().find(|job| job.bound == revision) {
+        if let Some(job) = pending.into_iter().find(|job| job.bound == revision && job.is_whole) {
             let rule = Rule::Compaction { previous: job.previous, bound: job.bound };
             return Ok(Hashing::of(keyspace, rule, job.bound, job.next, job.hash(job.sum)));
         }

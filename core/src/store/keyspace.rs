@@ -209,6 +209,18 @@ impl Keyspace {
                 && self.version_at(record.key(), bound).is_some_and(|at| at.revision() == record.revision())
     }
 
+    /// Takes in one more change, behind all others.
+    pub(super) fn add(&mut self, record: Record) {
+        let version = if record.is_tombstone() { Version::Past } else { Version::Live };
+        self.bytes += record.stored_len();
+        self.history.insert_after(ByKey(record.clone()), version, |before, version| {
+            if before.0.key() == record.key() {
+                *version = Version::Past;
+            }
+        });
+        self.log.insert(ByRevision(record), ());
+    }
+
     /// Reading at this revision is reading the newest state.
     pub fn is_newest(&self, at: i64) -> bool {
         at <= 0 || at >= self.revision

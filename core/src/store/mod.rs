@@ -7,12 +7,14 @@ mod compact;
 mod hash;
 mod keyspace;
 mod record;
+mod restore;
 pub mod tree;
 mod write;
 
 pub use hash::{Hashing, KeyspaceHash};
 pub use keyspace::Keyspace;
 pub use record::Record;
+pub use restore::{REVISION_MAX, Restoring, parse_revision, revision_key};
 pub use write::{Store, Write};
 
 /// One change of one key, as watchers are told of it.

@@ -17,7 +17,7 @@ use prost::encoding::{encode_varint, encoded_len_varint};
 /// | 4 | sub-revision |
 /// | 8 | main revision |
 /// | 8 | revision of the put that created the key; 0 in a tombstone |
-/// | 8 | version, counted from 1; 0 in a tombstone, and that is how one is known |
+/// | 8 | version, counted from 1; 0 in a tombstone, and that is how one that has a key is known |
 /// | 8 | lease or 0 |
 /// | | the value |
 #[derive(Clone)]
@@ -94,8 +94,13 @@ impl Record {
         self.number(3)
     }
 
+    /// A record without a key is none: it only takes its revision, as a restore leaves it that skips revisions.
     pub fn is_tombstone(&self) -> bool {
-        self.version() == 0
+        self.version() == 0 && !self.is_blank()
+    }
+
+    fn is_blank(&self) -> bool {
+        self.small(0) == 0
     }
 
     pub fn key(&self) -> &[u8] {
@@ -159,7 +164,7 @@ impl Record {
             }
         };
         bytes_field(1, self.key());
-        if self.is_tombstone() {
+        if self.is_tombstone() || self.is_blank() {
             return;
         }
         let number = |tag: u8, number: i64, into: &mut Vec<u8>| {
@@ -180,11 +185,14 @@ impl Record {
         number(6, self.lease(), into);
     }
 
-    /// Roughly what this change takes in etcd's backend file, in bytes: stored key and value, and the element that
+    /// What this change takes in a page of etcd's backend file, in bytes: stored key and value, and the element that
     /// points at them.
-    pub(super) fn stored_len(&self) -> u64 {
+    pub fn stored_len(&self) -> u64 {
         const KEY_AND_ELEMENT: usize = 17 + 16;
         let key = self.key().len();
+        if self.is_blank() {
+            return KEY_AND_ELEMENT as u64;
+        }
         let mut len = KEY_AND_ELEMENT + 1 + encoded_len_varint(key as u64) + key;
         if self.is_tombstone() {
             len += 1;

@@ -1,9 +1,5 @@
 //! The one writer.
-use super::{
-    Change, Keyspace, Record,
-    keyspace::Version,
-    record::{ByKey, ByRevision, Meta},
-};
+use super::{Change, Keyspace, Record, record::Meta};
 use crate::{KeyRange, Plants};
 use alloc::vec::Vec;
 
@@ -18,6 +14,10 @@ pub struct Store {
 impl Store {
     pub fn new(plants: Plants) -> Store {
         Store { plants, ..Store::default() }
+    }
+
+    pub fn from_keyspace(keyspace: Keyspace, plants: Plants) -> Store {
+        Store { keyspace, ..Store::new(plants) }
     }
 
     pub fn keyspace(&self) -> &Keyspace {
@@ -94,15 +94,8 @@ impl Write<'_> {
     fn record(&mut self, meta: Meta, key: &[u8], value: &[u8], replaced: Option<Record>) {
         let Store { keyspace, scratch, .. } = &mut *self.store;
         let record = Record::new(meta, key, value, scratch);
-        let version = if record.is_tombstone() { Version::Past } else { Version::Live };
         keyspace.revision = self.main;
-        keyspace.bytes += record.stored_len();
-        keyspace.history.insert_after(ByKey(record.clone()), version, |before, version| {
-            if before.0.key() == key {
-                *version = Version::Past;
-            }
-        });
-        keyspace.log.insert(ByRevision(record.clone()), ());
+        keyspace.add(record.clone());
         // Watchers are told of the pair before the revision, not of one that this revision made itself.
         let prev = match replaced {
             Some(replaced) if replaced.mod_revision() < self.main => Some(replaced),

@@ -1,9 +1,7 @@
 //! One record in its frame, and the checksum that chains records together.
 #![deny(clippy::indexing_slicing)]
-use crc::{CRC_32_ISCSI, Crc, Table};
+pub use crate::crc32c::chain;
 use detcd_proto::{Message, walpb};
-
-static CASTAGNOLI: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// Sectors are written whole or not at all; a record with a sector of zeros in it was being written when power failed.
 const SECTOR: usize = 512;
@@ -28,14 +26,6 @@ impl Kind {
             .into_iter()
             .find(|kind| *kind as i64 == number)
     }
-}
-
-/// Carries the running CRC-32C `sum` on over `data`.
-pub fn chain(sum: u32, data: &[u8]) -> u32 {
-    // The library takes the shift register's start value unreflected and without the final inversion.
-    let mut digest = CASTAGNOLI.digest_with_initial((!sum).reverse_bits());
-    digest.update(data);
-    digest.finalize()
 }
 
 /// Appends one frame: length word with the padding's size in its top byte, record, zeros up to eight bytes.

@@ -226,5 +226,7 @@ pub async fn send(
         Ok(Ok(said)) => String::from_utf8_lossy(&said.to_bytes()).trim_end().to_string(),
         Ok(Err(_)) | Err(_) => String::new(),
     };
-    Err(StreamFailed::Refused(format!("{status}: {said}")))
+    // With this one the peer has its say; the others are the protocol's.
+    let is_word = status == StatusCode::INTERNAL_SERVER_ERROR;
+    Err(StreamFailed::Refused(if is_word { said } else { format!("{status}: {said}") }))
 }

@@ -170,11 +170,18 @@ mod tests {
             leases: Default::default(),
             auth: table.clone(),
             members: Default::default(),
+            removed: Default::default(),
             alarms: Default::default(),
             cluster_version: None,
             downgrade: None,
         };
-        Edition { view, changes: Vec::new(), standing: Standing::default(), tally: Default::default() }
+        Edition {
+            view,
+            changes: Vec::new(),
+            is_jump: false,
+            standing: Standing::default(),
+            tally: Default::default(),
+        }
     }
 
     /// `ann` may write one key.

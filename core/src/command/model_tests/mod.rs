@@ -28,6 +28,7 @@ fn view_of(store: &Store, leases: &lease::Table) -> View {
         leases: leases.clone(),
         auth: Default::default(),
         members: Default::default(),
+        removed: Default::default(),
         alarms: Default::default(),
         cluster_version: None,
         downgrade: None,

@@ -1,0 +1,53 @@
+//! Checkpoints: a [`View`] laid out as the backend file that etcd keeps, and read back. Bytes in and bytes out; no file
+//! is opened here.
+//!
+//! [`Image`] writes one bbolt file from its first page to its last. [`Loader`] reads any such file, one that a real
+//! etcd wrote too. [`Sums`] notices flipped bits in an image. [`snap`] is the small file that names an image's place in
+//! the log. An image says what the log has made and nothing else: two members with the same applied index write the
+//! same pairs, however far each is with removing what was compacted.
+//! Source: contract-semantics 17.2, 17.3, 17.5.
+mod contents;
+mod hash;
+mod image;
+mod loaded;
+mod loader;
+mod page;
+pub mod snap;
+mod sums;
+
+#[cfg(test)]
+mod fixture_tests;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod round_trip_tests;
+#[cfg(test)]
+mod testing;
+
+pub use hash::Hashing;
+pub use image::Image;
+pub use loaded::{Loaded, Loading};
+pub use loader::{Damage, Loader, Sink, Walk};
+pub use sums::{Summing, Sums};
+
+use crate::View;
+use detcd_proto::raftpb::{ConfState, SnapshotMetadata};
+
+/// The place in the log that a state belongs to: of the last entry applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stand {
+    pub index: u64,
+    pub term: u64,
+    pub conf_state: ConfState,
+}
+
+impl Stand {
+    /// As a snapshot's message says it.
+    pub fn metadata(&self) -> SnapshotMetadata {
+        let Stand { index, term, conf_state } = self.clone();
+        SnapshotMetadata { conf_state, index, term }
+    }
+}
+
+/// No log comes near such an index or term, and whatever is counted on from one stays far from overflowing.
+const INDEX_MAX: u64 = 1 << 62;
