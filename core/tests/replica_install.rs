@@ -83,7 +83,7 @@ impl Trio {
             actor
         });
         let mut trio =
-            Pair { now: Moment(1), actors: actors.collect(), is_cut: false, tickets: 0, drafts: 0 };
+            Trio { now: Moment(1), actors: actors.collect(), is_cut: false, tickets: 0, drafts: 0 };
         trio.rest(Span::secs(5));
         trio
     }
