@@ -82,24 +82,27 @@ plants! {
     WalTailNotZeroed = "wal_tail_not_zeroed",
     /// C33: a new segment of the log is renamed into place, and its folder is not synced.
     RenameNoDirsync = "rename_no_dirsync",
-    /// C33, of checkpoints: the files of a checkpoint are renamed into place, and their folder is not synced before the
-    /// log says that it is there.
-    SnapRenameNoDirsync = "snap_rename_no_dirsync",
     /// C34: the log says that a checkpoint is there before it is on disk.
     SnapWalOrder = "snap_wal_order",
+    /// C35: a sync that failed is tried again as if the pages were still dirty.
+    FsyncErrorRetry = "fsync_error_retry",
     /// C36: a checkpoint says that it holds one entry more than it does: the index is saved apart from the data.
     ConsistentIndexOutsideTxn = "consistent_index_outside_txn",
     /// C38: entries that change no key do not move the index that a checkpoint says, so a member that starts there carries
     /// them out a second time.
     ReadonlyEntryKeepsIndex = "readonly_entry_keeps_index",
-    /// C35: a sync that failed is tried again as if the pages were still dirty.
-    FsyncErrorRetry = "fsync_error_retry",
     /// C42: a member whose log ends before its own commit index votes and acknowledges as before.
     LostTailStillVotes = "lost_tail_still_votes",
     /// C43: a record of the log that does not match its checksum is read as valid.
     CrcNotChained = "crc_not_chained",
+    /// C44: who reads the keys back takes the highest revision of a pair that is left for the newest, though later ones were
+    /// deleted and compacted.
+    RevisionFallsAfterCompactCrash = "revision_falls_after_compact_crash",
     /// C45: a compaction drops the tombstone whose revision is the compaction's own.
     TombstoneAtCompactRev = "tombstone_at_compact_rev",
+    /// C46: a key of which only the tombstone is left is not there for who reads the keys back, so watchers do not hear of
+    /// its end.
+    LoneTombstoneNotRestored = "lone_tombstone_not_restored",
     /// C47: a lagging watcher whose next revision was compacted goes on behind the gap.
     SlowWatcherSkipsCompacted = "slow_watcher_skips_compacted",
     /// C49: a watch that begins at a future revision hears of earlier ones.
@@ -141,6 +144,9 @@ plants! {
     CommitWithoutMajority = "commit_without_majority",
     /// Our own: a follower keeps entries that conflict with the leader's.
     ConflictingTailKept = "conflicting_tail_kept",
+    /// Our own: the files of a checkpoint are renamed into place, and their folder is not synced before the
+    /// log says that it is there.
+    SnapRenameNoDirsync = "snap_rename_no_dirsync",
     /// Our own: a checkpoint that does not match its checksums is read as valid.
     ImageSumsIgnored = "image_sums_ignored",
     /// Our own: with the first checkpoint the log before it is forgotten, though there is no other to fall back to.

@@ -247,9 +247,15 @@ pub enum Happening<'a> {
     Truncated {
         member: usize,
     },
-    /// A file has another name, and the name is not durable.
+    /// A file has this name instead of another, and that is not durable.
     Renamed {
         member: usize,
+        name: &'a str,
+    },
+    /// A file has no name any more, and that is not durable.
+    Removed {
+        member: usize,
+        name: &'a str,
     },
     SyncIssued {
         member: usize,

@@ -18,6 +18,12 @@ pub struct Settings {
     pub election: Span,
     pub pre_vote: bool,
     pub segment_bytes: u64,
+    /// Entries from one checkpoint to the next.
+    #[serde(default = "ten_thousand")]
+    pub snapshot_count: u64,
+    /// Entries before a checkpoint that are kept for members that lag.
+    #[serde(default = "ten_thousand")]
+    pub snapshot_catchup_entries: u64,
     pub max_message_bytes: usize,
     pub max_inflight_messages: usize,
     /// Bytes of entries that are applied in one turn.
@@ -39,6 +45,10 @@ pub struct Settings {
     /// Not written with the plan: the same plan is played with and without a planted bug.
     #[serde(skip)]
     pub plants: Plants,
+}
+
+fn ten_thousand() -> u64 {
+    10_000
 }
 
 fn five_minutes() -> Span {
@@ -63,7 +73,8 @@ impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, messages of {} bytes, {} in flight, \
+            "{} members, heartbeat {} ms, election {} ms, pre-vote {}, segments of {} bytes, a checkpoint after {} entries, \
+             {} before it kept, messages of {} bytes, {} in flight, \
              {} bytes applied at once, {} may wait for a quorum, watchers hear of progress every {} ms, past changes are \
              looked at by {}, {} replies wait for them and those of {} bytes are split, leases are noted every {} ms",
             self.members,
@@ -71,6 +82,8 @@ impl fmt::Display for Settings {
             self.election.as_millis(),
             if self.pre_vote { "on" } else { "off" },
             self.segment_bytes,
+            self.snapshot_count,
+            self.snapshot_catchup_entries,
             self.max_message_bytes,
             self.max_inflight_messages,
             self.max_apply_bytes,
@@ -112,6 +125,8 @@ impl Settings {
             election_timeout: self.election,
             pre_vote: self.pre_vote,
             segment_bytes: self.segment_bytes,
+            snapshot_count: self.snapshot_count,
+            snapshot_catchup_entries: self.snapshot_catchup_entries,
             max_message_bytes: self.max_message_bytes,
             max_inflight_messages: self.max_inflight_messages,
             max_apply_bytes: self.max_apply_bytes,
@@ -211,6 +226,11 @@ impl Cluster {
 
     pub fn stage(&self) -> &Stage {
         &self.stage
+    }
+
+    /// What the member is told at every boot.
+    pub fn config(&self, slot: Slot) -> Config {
+        self.settings.config(slot)
     }
 
     pub fn settings(&self) -> &Settings {

@@ -12,6 +12,9 @@ use detcd_runtime_sim::{Concern, Dice, Latency, clock::Clock, disk::Knobs, links
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// More entries than any story has.
+const UNFORGOTTEN: u64 = 1 << 32;
+
 /// More than ever waits for a quorum.
 const UNBOUNDED_BYTES: u64 = 1 << 30;
 
@@ -60,6 +63,8 @@ impl Plan {
             election: Span::millis(election_ms),
             pre_vote: dice.coin(),
             segment_bytes: *dice.pick(&[2_000, 8_000, 64_000_000]),
+            snapshot_count: 10_000,
+            snapshot_catchup_entries: UNFORGOTTEN,
             max_message_bytes: *dice.pick(&[300, 4_096, 512 * 1024]),
             max_inflight_messages: *dice.pick(&[2, 16, 512]),
             max_apply_bytes: *dice.pick(&[100, 2_000, 16 << 20]),
@@ -143,6 +148,13 @@ impl Plan {
         }
         let dice = &mut Dice::split(seed, Concern::Faults, 2);
         let mut doom = nemesis::draw_doom(dice, members, storm_ns, election_ms * 1_000_000, &mut strikes);
+        let dice = &mut Dice::split(seed, Concern::Plan, 3);
+        settings.snapshot_count = *dice.pick(&[3, 10, 40, 10_000]);
+        if members == 1 {
+            // Others may need any entry: a member that lags has no other way to catch up.
+            settings.snapshot_catchup_entries = *dice.pick(&[0, 0, 5, UNFORGOTTEN]);
+        }
+        nemesis::draw_for_checkpoints(dice, members, storm_ns, election_ms * 1_000_000, &mut strikes);
         if doom.last_blow == LastBlow::Deafens && !settings.pre_vote {
             // It would stand for election again and again, and disturb the others without end.
             doom.last_blow = LastBlow::Beheads;

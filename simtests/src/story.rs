@@ -7,8 +7,11 @@ use crate::{
         watcher::Watcher,
     },
     cluster::Cluster,
-    invariants::{Canary, Durability, HaltsWithReason, OneLeaderPerTerm, SilentWithoutTail},
-    judge::{self, Chronicle, Expected, Leases, Linear, Made, Permits, Queues, Reach, Turns, Watched, Work},
+    invariants::{Canary, Checkpoints, Durability, HaltsWithReason, OneLeaderPerTerm, SilentWithoutTail},
+    judge::{
+        self, Chronicle, Expected, Leases, Linear, Made, Permits, Queues, Reach, Rebuilt, Turns, Watched,
+        Work,
+    },
     nemesis::{self, Doom, LastBlow, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
@@ -27,7 +30,7 @@ use detcd_runtime_sim::{
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -282,11 +285,14 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, keep, BUDGET);
     let stage = cluster.stage().clone();
     let draft = plan_text.map(|plan| Draft::begin(&stage, plan));
+    let rebuilt = Rebuilt::default();
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
         world.add_observer(HaltsWithReason::new(members));
         world.add_observer(Durability::new(members, options.causes));
         world.add_observer(SilentWithoutTail::new(members));
+        world.add_observer(Checkpoints::new(options.causes));
+        world.add_observer(rebuilt.clone());
         world.add_observer(Probes::new(members, max_inflight_messages));
         world.add_observer(Traps::new(plan.traps, members));
         world.add_observer(Supervisor::new(seed, election_ns));
@@ -365,12 +371,20 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         };
         verdict = close(&cluster, &recorder, &chronicle, &leases, closing).await;
         if verdict == Verdict::Clean
+            && let Some(text) = rebuilt.differs(&cluster)
+        {
+            verdict = Verdict::Fail { judge: "state-of-log".into(), text };
+        }
+        if verdict == Verdict::Clean
             && let Some(text) = turns.granted(&chronicle.records())
         {
             verdict = Verdict::Fail { judge: "turns".into(), text };
         }
         if verdict == Verdict::Clean {
-            verdict = hear_out(&cluster, &chronicle, &recorder, &watched).await;
+            let wrong = judge::hear_out(&cluster, &chronicle, &recorder, &watched).await;
+            if let Some(text) = wrong {
+                verdict = Verdict::Fail { judge: "watch".into(), text };
+            }
         }
     }
     stopped.store(true, Ordering::Relaxed);
@@ -552,49 +566,6 @@ async fn close(
     }
     if let Some(text) = judge::acknowledged(cluster, &recorder.snapshot()).await {
         return fail("acknowledged", text);
-    }
-    Verdict::Clean
-}
-
-/// Every watcher hears the rest soon, and what it heard is what was made.
-async fn hear_out(
-    cluster: &Cluster,
-    chronicle: &Chronicle,
-    recorder: &Recorder,
-    watched: &[Watched],
-) -> Verdict {
-    let fail = |text: String| Verdict::Fail { judge: "watch".into(), text };
-    let stage = cluster.stage();
-    let Some(edition) = cluster.living().first().and_then(|&slot| cluster.edition(slot)) else {
-        return Verdict::Clean;
-    };
-    let revision = edition.view.keyspace.revision();
-    let bounds: BTreeSet<i64> = recorder
-        .snapshot()
-        .ops()
-        .iter()
-        .filter_map(|op| match op.request {
-            Request::Compact { revision } => Some(revision),
-            _ => None,
-        })
-        .collect();
-    let records = chronicle.records();
-    let deadline = stage.now() + 3_000_000_000;
-    for (i, watched) in watched.iter().enumerate() {
-        while !watched.has_reached(revision, &records) {
-            if stage.now() >= deadline || stage.enter(|world| !world.troubles().is_empty()) {
-                let next = watched.next_revision();
-                return fail(format!(
-                    "watcher {} waits for revision {next}, and {revision} was made",
-                    100 + i
-                ));
-            }
-            stage.nap(20_000_000).await;
-        }
-        stage.enter(|world| world.count_many("client: event heard", watched.events()));
-        if let Err(text) = watched.judge(&records, &bounds) {
-            return fail(format!("watcher {}: {text}", 100 + i));
-        }
     }
     Verdict::Clean
 }

@@ -35,8 +35,8 @@ impl Engine {
     /// Raised whenever seeds change their meaning: whenever plans are drawn in another way.
     pub const fn version(self) -> u32 {
         match self {
-            Engine::Member => 2,
-            Engine::Replica => 2,
+            Engine::Member => 3,
+            Engine::Replica => 3,
         }
     }
 }
@@ -125,7 +125,7 @@ mod tests {
         }
         let old: Token = "9c1f-swarm-m0".parse().unwrap();
         assert_eq!((old.seed, old.version), (0x9c1f, 0));
-        assert!(old.outdated().unwrap().contains("version m2"));
+        assert!(old.outdated().unwrap().contains("version m3"));
         for wrong in [
             "",
             "9c1f",

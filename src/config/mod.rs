@@ -22,7 +22,9 @@ macro_rules! flags {
 pub const FLAGS: &[Flag] = flags! {
     "name" Text "default" "human-readable name for this member";
     "data-dir" Text "" "path to the data directory (default \"<name>.etcd\")";
-    "snapshot-count" Unsigned "10000" "number of committed transactions to trigger a snapshot to disk; without effect, there are none yet";
+    "snapshot-count" Unsigned "10000" "number of committed transactions to trigger a snapshot to disk; 0 means 10000";
+    "snapshot-catchup-entries" Unsigned "5000" "number of entries for a slow follower to catch up after compacting the Raft log; 0 means 5000";
+    "experimental-snapshot-catchup-entries" Unsigned "5000" "the name of snapshot-catchup-entries before etcd 3.6; deprecated";
     "heartbeat-interval" Unsigned "100" "time (in milliseconds) of a heartbeat interval";
     "election-timeout" Unsigned "1000" "time (in milliseconds) for an election to timeout";
     "listen-peer-urls" Urls "http://localhost:2380" "URLs to listen on for peer traffic";
@@ -110,7 +112,9 @@ pub struct Settings {
     pub heartbeat_ms: u64,
     pub election_ms: u64,
     pub pre_vote: bool,
+    /// 0: as usual, and so for the next.
     pub snapshot_count: u64,
+    pub snapshot_catchup_entries: u64,
     pub quota_backend_bytes: i64,
     pub max_txn_ops: u64,
     pub max_request_bytes: u64,
@@ -163,6 +167,7 @@ impl Settings {
             election_ms: values.unsigned("election-timeout"),
             pre_vote: values.switch("pre-vote"),
             snapshot_count: values.unsigned("snapshot-count"),
+            snapshot_catchup_entries: snapshot_catchup_entries(values)?,
             quota_backend_bytes: values.signed("quota-backend-bytes"),
             max_txn_ops: values.unsigned("max-txn-ops"),
             max_request_bytes: values.unsigned("max-request-bytes"),
@@ -292,6 +297,7 @@ impl Settings {
             is_learner: false,
         };
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let given = |number: u64| (number > 0).then_some(number);
         let usual = Config::new(me, cluster_id, bootstrap);
         Ok(Config {
             heartbeat_interval: Span::millis(self.heartbeat_ms),
@@ -302,10 +308,26 @@ impl Settings {
             quota_backend_bytes: self.quota_backend_bytes,
             strict_reconfig_check: self.strict_reconfig_check,
             max_learners: size(self.max_learners),
+            snapshot_count: given(self.snapshot_count).unwrap_or(usual.snapshot_count),
+            snapshot_catchup_entries: given(self.snapshot_catchup_entries)
+                .unwrap_or(usual.snapshot_catchup_entries),
             watch_progress_interval: span(self.watch_progress_interval)
                 .unwrap_or(usual.watch_progress_interval),
             ..usual
         })
+    }
+}
+
+/// Under its name of today or the one before.
+fn snapshot_catchup_entries(values: &Values) -> Result<u64, String> {
+    const NAME: &str = "snapshot-catchup-entries";
+    const OLD: &str = "experimental-snapshot-catchup-entries";
+    match (values.is_set(OLD), values.is_set(NAME)) {
+        (true, true) => {
+            Err(format!("cannot set --{OLD} and --{NAME} at the same time, please use --{NAME} only"))
+        }
+        (true, false) => Ok(values.unsigned(OLD)),
+        (false, _) => Ok(values.unsigned(NAME)),
     }
 }
 

@@ -268,3 +268,21 @@ fn who_may_ask_over_http_and_where_is_a_matter_of_flags() {
     let name = settings(&["--listen-metrics-urls=http://example.com:2381"]).unwrap_err();
     assert_eq!(name, "expected IP in URL for binding (http://example.com:2381)");
 }
+
+#[test]
+fn checkpoints_can_be_tuned_under_the_old_name_too() {
+    let tuned = |args: &[&str]| {
+        let settings = Settings::from_values(&values(args).unwrap())?;
+        let config = settings.core_config(None)?;
+        Ok::<_, String>((config.snapshot_count, config.snapshot_catchup_entries))
+    };
+    assert_eq!(tuned(&[]), Ok((10_000, 5_000)));
+    assert_eq!(tuned(&["--snapshot-count=0", "--snapshot-catchup-entries=0"]), Ok((10_000, 5_000)));
+    assert_eq!(tuned(&["--snapshot-count=7", "--experimental-snapshot-catchup-entries=3"]), Ok((7, 3)));
+    assert_eq!(
+        tuned(&["--snapshot-catchup-entries=1", "--experimental-snapshot-catchup-entries=3"]),
+        Err("cannot set --experimental-snapshot-catchup-entries and --snapshot-catchup-entries at the same time, \
+             please use --snapshot-catchup-entries only"
+            .to_string())
+    );
+}

@@ -60,7 +60,7 @@ impl Loading {
         Loading {
             bucket: None,
             buckets: BTreeSet::new(),
-            keyspace: Restoring::default(),
+            keyspace: Restoring::with_plants(plants),
             scheduled: None,
             finished: None,
             leases: lease::Table::with_plants(plants),

@@ -5,6 +5,7 @@ use super::{
     hash::Sum,
     record::{ByRevision, Meta},
 };
+use crate::{Plant, Plants};
 use alloc::{sync::Arc, vec::Vec};
 use detcd_proto::{Message, mvccpb::KeyValue};
 
@@ -20,6 +21,7 @@ pub struct Restoring {
     keyspace: Keyspace,
     newest: Option<(i64, i64)>,
     scratch: Vec<u8>,
+    plants: Plants,
 }
 
 /// Reads the key of a row: main and sub-revision, and whether a tombstone stands behind it.
@@ -44,6 +46,10 @@ pub fn revision_key(main: i64) -> Vec<u8> {
 }
 
 impl Restoring {
+    pub fn with_plants(plants: Plants) -> Restoring {
+        Restoring { plants, ..Restoring::default() }
+    }
+
     /// One more row, behind all before it. What does not come from etcd is refused with a reason.
     pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), &'static str> {
         let (revision, is_tombstone) = parse_revision(key).ok_or("a key that is no revision")?;
@@ -81,8 +87,13 @@ impl Restoring {
             return Err("a pair in another encoding than etcd's");
         }
         self.newest = Some(revision);
-        self.keyspace.revision = main;
-        self.keyspace.add(record);
+        if !is_tombstone || !self.plants.has(Plant::RevisionFallsAfterCompactCrash) {
+            self.keyspace.revision = main;
+        }
+        let forgets = self.plants.has(Plant::LoneTombstoneNotRestored);
+        if !(forgets && is_tombstone && self.keyspace.get(record.key(), main).is_none()) {
+            self.keyspace.add(record);
+        }
         Ok(())
     }
 
@@ -97,7 +108,9 @@ impl Restoring {
         }
         let finished = finished.unwrap_or(-1);
         keyspace.compacted = scheduled.unwrap_or(-1).max(finished);
-        keyspace.revision = keyspace.revision.max(keyspace.compacted);
+        if !self.plants.has(Plant::RevisionFallsAfterCompactCrash) {
+            keyspace.revision = keyspace.revision.max(keyspace.compacted);
+        }
         if keyspace.compacted > finished {
             let job = Job {
                 bound: keyspace.compacted,

@@ -27,6 +27,9 @@ pub struct Knobs {
     pub append_fails_permille: u64,
     /// No space left: every append fails half-way.
     pub full: bool,
+    /// No space left in this folder: it lies on another disk than the rest.
+    #[serde(default)]
+    pub full_folder: Option<String>,
 }
 
 impl Default for Knobs {
@@ -43,6 +46,7 @@ impl Default for Knobs {
             read_fails: false,
             append_fails_permille: 0,
             full: false,
+            full_folder: None,
         }
     }
 }

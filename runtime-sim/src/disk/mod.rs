@@ -123,6 +123,11 @@ impl Platter {
         self.names.iter().find(|&(_, &i)| i == inode).map(|(name, _)| name.as_str())
     }
 
+    fn is_in_full_folder(&self, file: Inode) -> bool {
+        let Some(full) = &self.knobs.full_folder else { return false };
+        self.name_of(file).is_some_and(|name| folder_of(name) == full)
+    }
+
     /// The names in a folder, ascending, without the folder.
     pub fn list(&self, folder: &str) -> Vec<String> {
         self.names

@@ -73,7 +73,7 @@ impl Disk for SimDisk {
         let found = self
             .name_operation("rename", to, |world, member| {
                 let found = world.disk_mut(member).rename(from, to);
-                world.observe(&Happening::Renamed { member });
+                world.observe(&Happening::Renamed { member, name: to });
                 found
             })
             .await;
@@ -81,8 +81,13 @@ impl Disk for SimDisk {
     }
 
     async fn remove(&self, name: &str) -> io::Result<()> {
-        let found =
-            self.name_operation("remove", name, |world, member| world.disk_mut(member).remove(name)).await;
+        let found = self
+            .name_operation("remove", name, |world, member| {
+                let found = world.disk_mut(member).remove(name);
+                world.observe(&Happening::Removed { member, name });
+                found
+            })
+            .await;
         if found { Ok(()) } else { Err(not_found(name)) }
     }
 

@@ -21,8 +21,8 @@ impl World {
     pub(crate) fn append(&mut self, member: Slot, file: Inode, bytes: Bytes) -> io::Result<()> {
         let World { members, disk_dice, .. } = self;
         let disk = &mut members[member].disk;
-        if disk.knobs.full || disk_dice.permille(disk.knobs.append_fails_permille) {
-            let full = disk.knobs.full;
+        let full = disk.knobs.full || disk.is_in_full_folder(file);
+        if full || disk_dice.permille(disk.knobs.append_fails_permille) {
             disk.fail_append(file, bytes, disk_dice);
             self.count(if full { "disk: full" } else { "disk: write failed" });
             let kind = if full { io::ErrorKind::StorageFull } else { io::ErrorKind::Other };

@@ -1,6 +1,7 @@
 //! A member gives up only when its disk fails it, and always when its disk destroyed what was synced: then it says in
 //! which file, and never goes on with what is left. A member that finds any other damage has done it itself, or cannot
 //! read what a crash leaves.
+use super::mirror::FOLDER;
 use detcd_runtime_sim::{Happening, Observer, Slot, World};
 
 /// What a simulated disk says when it fails.
@@ -26,7 +27,8 @@ impl Observer for HaltsWithReason {
     fn happened(&mut self, what: &Happening<'_>, world: &mut World) {
         match *what {
             Happening::Booting { member } => {
-                self.damaged[member] = world.disk(member).damaged().next().is_some();
+                // A damaged checkpoint is no reason to give up: there is another, or the log.
+                self.damaged[member] = world.disk(member).damaged().any(|name| name.starts_with(FOLDER));
             }
             Happening::Noted { member, line } if self.damaged[member] && line.contains(" booted member=") => {
                 let files: Vec<String> = world.disk(member).damaged().map(str::to_owned).collect();

@@ -137,6 +137,7 @@ impl Durability {
                     world.trouble("hard-state", format!("m{who} {text}"));
                 }
             }
+            Record::Checkpoint { .. } => {}
         }
         member.written.take(record);
         if let Record::State(state) = record {
@@ -176,7 +177,7 @@ impl Durability {
         if !std::mem::take(&mut member.stale) {
             return;
         }
-        let Some(log) = Log::durable(world.disk(slot)) else {
+        let Some(log) = Log::durable(world.disk(slot), &member.durable, &self.ledger) else {
             member.blind = true;
             return;
         };

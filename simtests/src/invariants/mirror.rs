@@ -1,7 +1,7 @@
 //! What a member's log says, read from the bytes on their way to its disk.
 use detcd_core::{
     Plants,
-    wal::{Reader, SegmentName},
+    wal::{Reader, Replayed, SegmentName, unbroken},
 };
 use detcd_proto::{Message as _, raftpb, walpb};
 use detcd_runtime_sim::{disk::Platter, transcript::Stir};
@@ -25,8 +25,16 @@ impl fmt::Display for Mark {
 
 #[derive(Clone, Debug)]
 pub enum Record {
-    Entry { index: u64, mark: Mark },
+    Entry {
+        index: u64,
+        mark: Mark,
+    },
     State(raftpb::HardState),
+    /// A checkpoint at this index is there.
+    Checkpoint {
+        index: u64,
+        term: u64,
+    },
 }
 
 /// A log: entries from index 1, and the last hard state.
@@ -53,23 +61,41 @@ impl Log {
                 self.entries.push(*mark);
             }
             Record::State(state) => self.state = *state,
+            Record::Checkpoint { .. } => {}
         }
     }
 
-    /// Reads the log that survives power loss now. None if it is damaged.
-    pub fn durable(disk: &Platter) -> Option<Log> {
-        let segments: Vec<(SegmentName, &[u8])> = disk
-            .durable(FOLDER)
-            .filter_map(|(name, bytes)| Some((SegmentName::parse(name.rsplit('/').next()?)?, bytes)))
-            .collect();
-        let Some(&(last, _)) = segments.last() else { return Some(Log::default()) };
-        let mut reader = Reader::new(Plants::NONE);
-        for (name, bytes) in segments {
-            reader.segment(name, bytes, name == last).ok()?;
-        }
-        let read = reader.finish().ok()?;
-        Some(Log { entries: read.entries.iter().map(mark).collect(), state: read.hard_state })
+    /// The log that survives power loss now. What it has forgotten is taken from `before`, what this member was known to
+    /// have, and what it never had from `ledger`, from index 1. None if it is damaged.
+    pub fn durable(disk: &Platter, before: &Log, ledger: &[Mark]) -> Option<Log> {
+        let Some(read) = read(disk.durable(FOLDER))? else { return Some(Log::default()) };
+        let newest = read.starts().map(|start| start.index).max().unwrap_or(0);
+        let first = read.entries.first().map_or(newest + 1, |first| first.index);
+        let known = |index: u64| {
+            let agreed = || ledger.get(usize::try_from(index - 1).ok()?).copied();
+            before.at(index).or_else(agreed)
+        };
+        let mut entries = (1..first).map(known).collect::<Option<Vec<Mark>>>()?;
+        entries.extend(read.entries.iter().map(mark));
+        Some(Log { entries, state: read.hard_state })
     }
+}
+
+/// Reads a log from its files, names and contents, as a member would. None if it is damaged; nothing in it if it is not
+/// there.
+pub fn read<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<Option<Replayed>> {
+    let mut segments: Vec<(SegmentName, &[u8])> = files
+        .filter_map(|(name, bytes)| Some((SegmentName::parse(name.rsplit('/').next()?)?, bytes)))
+        .collect();
+    segments.sort_by_key(|(name, _)| *name);
+    let names: Vec<SegmentName> = segments.iter().map(|(name, _)| *name).collect();
+    let kept = unbroken(&names);
+    let Some(&last) = kept.last() else { return Some(None) };
+    let mut reader = Reader::new(Plants::NONE);
+    for (name, bytes) in segments.into_iter().filter(|(name, _)| kept.contains(name)) {
+        reader.segment(name, bytes, name == last).ok()?;
+    }
+    Some(Some(reader.finish().ok()?))
 }
 
 fn mark(entry: &raftpb::Entry) -> Mark {
@@ -97,27 +123,41 @@ pub fn entry_data(bytes: &[u8]) -> (Vec<Range<usize>>, usize) {
     (entries, last)
 }
 
-/// The entries and states in what a member appends to its log: whole frames of etcd's format (contract-semantics
-/// 17.4). Anything else is left out.
-pub fn records(mut bytes: &[u8]) -> Vec<Record> {
-    let mut records = Vec::new();
-    while let Some((word, rest)) = bytes.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*word);
-        let length = (word & ((1 << 56) - 1)) as usize;
-        let padding = if word >> 63 == 1 { (word >> 56 & 7) as usize } else { 0 };
-        let Some(body) = rest.get(..length) else { break };
-        bytes = rest.get(length + padding..).unwrap_or_default();
-        let Ok(record) = walpb::Record::decode(body) else { break };
+/// The entries, states and marks in what a member appends to its log.
+pub fn records(bytes: &[u8]) -> Vec<Record> {
+    let record = |record: walpb::Record| {
         let data = record.data.unwrap_or_default();
         match record.r#type {
             2 => {
-                if let Ok(entry) = raftpb::Entry::decode(data) {
-                    records.push(Record::Entry { index: entry.index, mark: mark(&entry) });
-                }
+                let entry = raftpb::Entry::decode(data).ok()?;
+                Some(Record::Entry { index: entry.index, mark: mark(&entry) })
             }
-            3 => records.extend(raftpb::HardState::decode(data).ok().map(Record::State)),
-            _ => {}
+            3 => raftpb::HardState::decode(data).ok().map(Record::State),
+            5 => {
+                let walpb::Snapshot { index, term, .. } = walpb::Snapshot::decode(data).ok()?;
+                (index > 0).then_some(Record::Checkpoint { index, term })
+            }
+            _ => None,
         }
-    }
-    records
+    };
+    frames(bytes).filter_map(record).collect()
+}
+
+/// The entries alone, with what they hold.
+pub fn entries(bytes: &[u8]) -> impl Iterator<Item = raftpb::Entry> + '_ {
+    let entries = frames(bytes).filter(|record| record.r#type == 2);
+    entries.filter_map(|record| raftpb::Entry::decode(record.data.unwrap_or_default()).ok())
+}
+
+/// Whole frames of etcd's format (contract-semantics 17.4). Anything else is left out.
+fn frames(mut bytes: &[u8]) -> impl Iterator<Item = walpb::Record> + '_ {
+    std::iter::from_fn(move || {
+        let (word, rest) = bytes.split_first_chunk::<8>()?;
+        let word = u64::from_le_bytes(*word);
+        let length = (word & ((1 << 56) - 1)) as usize;
+        let padding = if word >> 63 == 1 { (word >> 56 & 7) as usize } else { 0 };
+        let body = rest.get(..length)?;
+        bytes = rest.get(length + padding..).unwrap_or_default();
+        walpb::Record::decode(body).ok()
+    })
 }

@@ -4,6 +4,7 @@
 //! are what a member must have done before it may speak (a vote is durable before it is sent). A broken cause is
 //! reported at the spot where the bug is; a broken consequence may come minutes later, or never in this run.
 mod canary;
+mod checkpoints;
 mod elections;
 mod halts;
 mod log;
@@ -11,8 +12,9 @@ mod lost_tail;
 mod mirror;
 
 pub use canary::Canary;
+pub use checkpoints::{CHECKPOINTS, Checkpoints};
 pub use elections::OneLeaderPerTerm;
 pub use halts::{HaltsWithReason, names_damage};
 pub use log::Durability;
 pub use lost_tail::SilentWithoutTail;
-pub use mirror::{FOLDER, Record, entry_data, records};
+pub use mirror::{FOLDER, Record, entries, entry_data, records};

@@ -146,7 +146,25 @@ pub const EXHIBITS: &[Exhibit] = &[
         "etcd #5250",
     ),
     exhibit(Plant::RenameNoDirsync, "C33", "a new segment's name is not synced", "etcd #6368"),
+    exhibit(
+        Plant::SnapWalOrder,
+        "C34",
+        "the marker of a checkpoint is durable before the checkpoint",
+        "etcd #7628, #11888",
+    ),
     exhibit(Plant::FsyncErrorRetry, "C35", "a failed sync is tried again", "fsyncgate, 2018"),
+    exhibit(
+        Plant::ConsistentIndexOutsideTxn,
+        "C36",
+        "the applied index is saved apart from the data",
+        "etcd #13766",
+    ),
+    exhibit(
+        Plant::ReadonlyEntryKeepsIndex,
+        "C38",
+        "some entries do not move the applied index",
+        "etcd #11651 and kin",
+    ),
     exhibit(
         Plant::LostTailStillVotes,
         "C42",
@@ -160,10 +178,22 @@ pub const EXHIBITS: &[Exhibit] = &[
         "misdirected writes",
     ),
     exhibit(
+        Plant::RevisionFallsAfterCompactCrash,
+        "C44",
+        "the revision falls when keys are read back after a compaction",
+        "etcd #17780",
+    ),
+    exhibit(
         Plant::TombstoneAtCompactRev,
         "C45",
         "compaction drops the tombstone at its own revision",
         "etcd #18089",
+    ),
+    exhibit(
+        Plant::LoneTombstoneNotRestored,
+        "C46",
+        "a key of which only a tombstone is left is forgotten at boot",
+        "etcd #19179",
     ),
     exhibit(
         Plant::SlowWatcherSkipsCompacted,
@@ -236,6 +266,14 @@ pub const EXHIBITS: &[Exhibit] = &[
         "a member that reads its log back has another auth revision than the others",
         "etcd #11651, #14571",
     ),
+    exhibit(
+        Plant::SnapRenameNoDirsync,
+        "own",
+        "the files of a checkpoint are renamed and their folder is not synced",
+        "",
+    ),
+    exhibit(Plant::ImageSumsIgnored, "own", "a checkpoint is not held against its checksums", ""),
+    exhibit(Plant::ForgetsTooMuch, "own", "the log is forgotten with one checkpoint only", ""),
     exhibit(Plant::LeaderAckBeforeSync, "own", "a leader counts its own entry before its disk has it", ""),
     exhibit(Plant::CommitWithoutMajority, "own", "a leader commits what it alone holds", ""),
     exhibit(Plant::ConflictingTailKept, "own", "a follower keeps entries that conflict", ""),
@@ -281,39 +319,14 @@ pub const WAITING: &[Waiting] = &[
     waiting("C18", "leader_removes_self_stays", "a leader that was removed keeps the lead", MEMBERS),
     waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", CHECKPOINTS),
     waiting(
-        "C34",
-        "snap_wal_order",
-        "the marker of a checkpoint is durable before the checkpoint",
-        CHECKPOINTS,
-    ),
-    waiting(
-        "C36",
-        "consistent_index_outside_txn",
-        "the applied index is saved apart from the data",
-        CHECKPOINTS,
-    ),
-    waiting(
         "C37",
         "defrag_skips_index_hook",
         "defragmentation does not carry the applied index",
         CHECKPOINTS,
     ),
-    waiting("C38", "readonly_entry_keeps_index", "some entries do not move the applied index", CHECKPOINTS),
     waiting("C39", "snapshot_index_overwritten", "a stale index overwrites a received one", INSTALL),
     waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", INSTALL),
     waiting("C41", "two_snapshots_quick", "a second checkpoint arrives while the first is taken in", INSTALL),
-    waiting(
-        "C44",
-        "revision_falls_after_compact_crash",
-        "the revision falls after a crash in a compaction",
-        CHECKPOINTS,
-    ),
-    waiting(
-        "C46",
-        "lone_tombstone_not_restored",
-        "a key of which only a tombstone is left is forgotten at boot",
-        CHECKPOINTS,
-    ),
     waiting(
         "C48",
         "restore_watch_min_rev",
@@ -328,7 +341,10 @@ pub const WAITING: &[Waiting] = &[
 impl Exhibit {
     /// The profile in whose stories it can show.
     pub fn profile(&self) -> Profile {
-        if self.plant == Plant::AuthNotReplayedEqually { Profile::Auth } else { Profile::Swarm }
+        match self.plant {
+            Plant::AuthNotReplayedEqually | Plant::ReadonlyEntryKeepsIndex => Profile::Auth,
+            _ => Profile::Swarm,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Traps: trouble at the worst moment instead of at a random one. A lost vote needs a machine to die within the
 //! millisecond after it voted; uniform faults find that one time in thousands.
 use super::{Strike, courses};
-use crate::invariants::names_damage;
+use crate::invariants::{CHECKPOINTS, names_damage};
 use detcd_proto::raftpb::{Message, MessageType};
 use detcd_runtime_sim::{Concern, Dice, Event, Happening, Observer, Slot, World};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,12 @@ pub enum Moment {
     Rotating,
     /// A new segment has its name, and the name is not durable.
     Named,
+    /// The draft of a part of a checkpoint is about to be written.
+    Drafting,
+    /// A part of a checkpoint has its name, and the name is not durable.
+    DraftNamed,
+    /// A file that nobody needs any more is gone, and that is not durable.
+    Forgotten,
     /// A member boots again.
     Booting,
     /// A member has cut the torn end off its log and not synced that yet.
@@ -48,7 +54,7 @@ pub enum Moment {
     Committed,
 }
 
-const MOMENTS: [Moment; 18] = [
+const MOMENTS: [Moment; 21] = [
     Moment::Elected,
     Moment::Voting,
     Moment::Replicating,
@@ -58,6 +64,9 @@ const MOMENTS: [Moment; 18] = [
     Moment::Answering,
     Moment::Rotating,
     Moment::Named,
+    Moment::Drafting,
+    Moment::DraftNamed,
+    Moment::Forgotten,
     Moment::Booting,
     Moment::Repairing,
     Moment::Questioned,
@@ -166,6 +175,9 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
             | Moment::Voting
             | Moment::Rotating
             | Moment::Named
+            | Moment::Drafting
+            | Moment::DraftNamed
+            | Moment::Forgotten
             | Moment::Booting
             | Moment::Expiring
             | Moment::Compacted
@@ -193,7 +205,9 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
         let delivery = matches!(moment, Moment::Questioned | Moment::Confirming);
         let jaw = match (members, delivery) {
             // Only a power loss takes names.
-            _ if moment == Moment::Named => *dice.pick(&[Jaw::PowerLoss, Jaw::Blackout]),
+            _ if matches!(moment, Moment::Named | Moment::DraftNamed | Moment::Forgotten) => {
+                *dice.pick(&[Jaw::PowerLoss, Jaw::Blackout])
+            }
             (1, _) => *dice.pick(&alone),
             (_, true) => *dice.pick(&DELIVERY_JAWS),
             (_, false) => *dice.pick(&JAWS),
@@ -318,7 +332,12 @@ impl Traps {
             Happening::Noted { member, line } if line.contains(" lease expired id=") => {
                 Some((Moment::Expiring, member))
             }
-            Happening::Renamed { member } => Some((Moment::Named, member)),
+            Happening::Renamed { member, name } if is_checkpoint(name) => Some((Moment::DraftNamed, member)),
+            Happening::Renamed { member, .. } => Some((Moment::Named, member)),
+            Happening::Removed { member, .. } => Some((Moment::Forgotten, member)),
+            Happening::Appending { member, name, .. } if is_checkpoint(name) => {
+                Some((Moment::Drafting, member))
+            }
             Happening::Compacted { member } => Some((Moment::Compacted, member)),
             Happening::SyncIssued { member } => Some((Moment::SyncIssued, member)),
             Happening::Truncated { member } => Some((Moment::Repairing, member)),
@@ -331,6 +350,10 @@ impl Traps {
             _ => None,
         }
     }
+}
+
+fn is_checkpoint(name: &str) -> bool {
+    name.starts_with(CHECKPOINTS)
 }
 
 /// Whether a message belongs to a round of reads.
@@ -384,6 +407,9 @@ fn counter(moment: Moment) -> &'static str {
         Moment::Answering => "aimed: about to answer a client",
         Moment::Rotating => "aimed: segment rotating",
         Moment::Named => "aimed: segment just named",
+        Moment::Drafting => "aimed: checkpoint being written",
+        Moment::DraftNamed => "aimed: checkpoint just named",
+        Moment::Forgotten => "aimed: file just removed",
         Moment::Booting => "aimed: booting",
         Moment::Repairing => "aimed: repairing the log",
         Moment::Questioned => "aimed: asked for a read index",

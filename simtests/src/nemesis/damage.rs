@@ -5,7 +5,7 @@
 //! format protects neither a record's kind nor the length in front of it, and a bad last record cannot be told from
 //! one that was being written when power failed.
 use super::{Kind, Trouble};
-use crate::invariants::{FOLDER, entry_data};
+use crate::invariants::{CHECKPOINTS, FOLDER, entry_data};
 use detcd_runtime_sim::{Dice, Slot, World, disk::Platter};
 use serde::{Deserialize, Serialize};
 use std::{fmt, ops::Range};
@@ -42,6 +42,54 @@ pub fn rot(dice: &mut Dice, member: Slot) -> Trouble {
 
 pub fn misdirected(dice: &mut Dice, member: Slot) -> Trouble {
     Trouble::Misdirected(Misdirected { member, place: dice.u64() >> 1 })
+}
+
+/// A bit flips in the newest checkpoint. That must cost a member nothing but time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRot {
+    member: Slot,
+    /// Chooses among the bits there are at that time.
+    place: u64,
+}
+
+impl fmt::Display for ImageRot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m{}", self.member + 1)
+    }
+}
+
+pub fn image_rot(dice: &mut Dice, member: Slot) -> Trouble {
+    Trouble::ImageRot(ImageRot { member, place: dice.u64() >> 1 })
+}
+
+impl Kind for ImageRot {
+    fn name(&self) -> &'static str {
+        "bit rot in a checkpoint"
+    }
+    fn members(&self) -> Vec<Slot> {
+        vec![self.member]
+    }
+    fn begin(&self, world: &mut World, _: u64) {
+        let disk = world.disk(self.member);
+        let files: Vec<(String, Vec<u8>)> =
+            disk.durable(CHECKPOINTS).map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
+        let image = files.iter().rfind(|(name, bytes)| name.ends_with(".db") && !bytes.is_empty());
+        let Some((image, _)) = image else { return };
+        // In the image, or in the sums that vouch for it.
+        let sums = format!("{image}.sums");
+        let of_sums = self.place.is_multiple_of(8);
+        let Some((name, bytes)) =
+            files.iter().find(|(name, _)| *name == if of_sums { sums.as_str() } else { image.as_str() })
+        else {
+            return;
+        };
+        let at = (self.place / 104_729) as usize % bytes.len().max(1);
+        let Some(byte) = bytes.get(at) else { return };
+        if world.disk_mut(self.member).damage(name, at, &[byte ^ 1 << (self.place / 8 % 8)]) {
+            world.count("disk: bit flipped in a checkpoint");
+        }
+    }
+    fn end(&self, _: &mut World) {}
 }
 
 /// A segment, and where the data of its entries lie, without its last record.

@@ -1,5 +1,6 @@
 //! A disk says that it could not: a sync fails and drops its pages, a write fails half-way, there is no space.
 use super::{Kind, Trouble};
+use crate::invariants::CHECKPOINTS;
 use detcd_runtime_sim::{Dice, Slot, World};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -84,12 +85,44 @@ impl Kind for FailingReads {
     }
 }
 
+/// Checkpoints lie on a disk of their own, and it is full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullFolder {
+    member: Slot,
+}
+
+impl fmt::Display for FullFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m{}", self.member + 1)
+    }
+}
+
+pub fn full_folder(dice: &mut Dice, members: usize) -> Trouble {
+    Trouble::FullFolder(FullFolder { member: dice.index(members) })
+}
+
+impl Kind for FullFolder {
+    fn name(&self) -> &'static str {
+        "full disk for checkpoints"
+    }
+    fn members(&self) -> Vec<Slot> {
+        vec![self.member]
+    }
+    fn begin(&self, world: &mut World, _: u64) {
+        world.disk_mut(self.member).knobs.full_folder = Some(CHECKPOINTS.to_owned());
+    }
+    fn end(&self, world: &mut World) {
+        world.disk_mut(self.member).knobs.full_folder = None;
+    }
+}
+
 /// Nothing fails any more.
 pub fn mend(world: &mut World, member: Slot) {
     let knobs = &mut world.disk_mut(member).knobs;
     knobs.sync_fails_permille = 0;
     knobs.append_fails_permille = 0;
     knobs.full = false;
+    knobs.full_folder = None;
     knobs.read_fails = false;
 }
 

@@ -72,6 +72,8 @@ pub enum Trouble {
     FailingReads(failing_disk::FailingReads),
     BitRot(damage::BitRot),
     Misdirected(damage::Misdirected),
+    ImageRot(damage::ImageRot),
+    FullFolder(failing_disk::FullFolder),
     LyingDisk(lying_disk::LyingDisk),
 }
 
@@ -104,6 +106,8 @@ impl Trouble {
             Trouble::FailingReads(kind) => kind,
             Trouble::BitRot(kind) => kind,
             Trouble::Misdirected(kind) => kind,
+            Trouble::ImageRot(kind) => kind,
+            Trouble::FullFolder(kind) => kind,
             Trouble::LyingDisk(kind) => kind,
         }
     }
@@ -354,6 +358,34 @@ pub fn draw_doom(
     }
     strikes.sort_by_key(|strike| strike.at_ns);
     doom
+}
+
+/// Trouble for checkpoints, which no member may die of: their disk is full for a while, and a bit flips in the newest of a
+/// member. No more than one in each: the one before it, or the log, must be sound.
+pub fn draw_for_checkpoints(
+    dice: &mut Dice,
+    members: usize,
+    storm_ns: u64,
+    election_ns: u64,
+    strikes: &mut Vec<Strike>,
+) {
+    let (rots, fills) = (dice.permille(200), dice.permille(150));
+    if rots {
+        let hit = dice.between(1, members as u64) as usize;
+        for member in dice.subset(members, hit) {
+            let at_ns = dice.between(storm_ns / 4, storm_ns - 1);
+            strikes.push(Strike { at_ns, lasting_ns: 0, trouble: damage::image_rot(dice, member) });
+            // Only a member that boots reads it.
+            let lasting_ns = dice.between(1_000_000, election_ns);
+            strikes.push(Strike { at_ns: at_ns + 1, lasting_ns, trouble: crash::of(member) });
+        }
+    }
+    if fills {
+        let lasting_ns = dice.between(election_ns, election_ns * 20);
+        let trouble = failing_disk::full_folder(dice, members);
+        strikes.push(Strike { at_ns: dice.below(storm_ns), lasting_ns, trouble });
+    }
+    strikes.sort_by_key(|strike| strike.at_ns);
 }
 
 /// In the end a member is cut off while the others elect leaders anew, twice: it is terms behind when the last one dies.

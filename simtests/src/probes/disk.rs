@@ -1,5 +1,6 @@
 //! What happens to members and on their disks.
-use crate::invariants::{FOLDER, Record, records};
+use crate::invariants::{CHECKPOINTS, FOLDER, Record, records};
+use detcd_core::checkpoint::snap;
 use detcd_runtime_sim::{Happening, Slot, World, disk::SECTOR};
 
 #[derive(Default)]
@@ -23,7 +24,9 @@ impl Disks {
 
     pub fn happened(&mut self, what: &Happening<'_>, world: &mut World) {
         match *what {
-            Happening::Appending { member, name, bytes } => self.appending(member, name, bytes, world),
+            Happening::Appending { member, name, bytes } if name.starts_with(FOLDER) => {
+                self.appending(member, name, bytes, world);
+            }
             Happening::SyncIssued { member } => self.members[member].is_syncing = true,
             Happening::Synced { member, .. } => self.members[member].is_syncing = false,
             Happening::SyncFailed { member } => {
@@ -62,6 +65,7 @@ impl Disks {
                     votes += u64::from(state.term > member.term && state.vote != 0);
                     member.term = member.term.max(state.term);
                 }
+                Record::Checkpoint { .. } => world.count("seen: a checkpoint counts"),
             }
         }
         let mut seen = |when: bool, what: &'static str| {
@@ -94,6 +98,7 @@ impl Disks {
                 drafts += 1;
             }
         }
+        let unfinished = disk.list(CHECKPOINTS).iter().any(|name| name.starts_with(snap::DRAFT));
         let dirty = disk.has_dirt();
         let up = (0..world.len()).filter(|&other| other != slot && world.is_up(other)).count();
         let others = world.len() - 1;
@@ -107,6 +112,7 @@ impl Disks {
         seen(segments > 1, "seen: a boot from several segments");
         seen(segments > 5, "seen: a boot from many segments");
         seen(drafts > 0, "seen: a boot finds a segment that was never finished");
+        seen(unfinished, "seen: a boot finds a checkpoint that was never finished");
         seen(again && dirty, "seen: a boot finds what nobody synced");
         seen(again && others > 0 && up == 0, "seen: a member boots while nobody else runs");
         seen(again && others > 0 && up == others, "seen: a member boots while all others run");

@@ -2,7 +2,7 @@
 use detcd_runtime_sim::World;
 
 /// The beginning of a line behind its level, and what it shows.
-const NOTES: [(&str, &str); 13] = [
+const NOTES: [(&str, &str); 18] = [
     ("became pre-candidate", "seen: a member asks whether it could win"),
     ("became candidate", "seen: a member stands for election"),
     ("became leader", "seen: a member wins an election"),
@@ -15,6 +15,11 @@ const NOTES: [(&str, &str); 13] = [
     ("lease expired", "seen: a lease runs out"),
     ("repairing", "seen: a torn log is repaired"),
     ("cluster version", "seen: the cluster agrees on a version"),
+    ("recovered store from snapshot instead", "seen: a start from the checkpoint before"),
+    ("recovered store from snapshot", "seen: a start from a checkpoint"),
+    ("reading the log from its beginning", "seen: a start from the log, the checkpoint is damaged"),
+    ("failed to save snapshot", "seen: a checkpoint fails"),
+    ("purged", "seen: a segment is forgotten"),
     ("the log ends before the commit index", "rare: a log ends before what was committed"),
 ];
 

@@ -2,7 +2,7 @@
 use std::{borrow::Borrow, collections::BTreeMap};
 
 /// In every thousand seeds: each kind of fault, by the name under which it is counted.
-pub const FAULTS: [&str; 99] = [
+pub const FAULTS: [&str; 105] = [
     "aimed: about to acknowledge",
     "aimed: about to answer a client",
     "aimed: about to ask a quorum for reads",
@@ -12,6 +12,9 @@ pub const FAULTS: [&str; 99] = [
     "aimed: about to vote",
     "aimed: asked for a read index",
     "aimed: booting",
+    "aimed: checkpoint being written",
+    "aimed: checkpoint just named",
+    "aimed: file just removed",
     "aimed: first commit of a term",
     "aimed: just compacted",
     "aimed: just elected",
@@ -23,6 +26,7 @@ pub const FAULTS: [&str; 99] = [
     "aimed: synced, not told",
     "bad weather",
     "bit rot",
+    "bit rot in a checkpoint",
     "client: event heard",
     "client: lease renewed",
     "client: slow reader",
@@ -39,6 +43,7 @@ pub const FAULTS: [&str; 99] = [
     "crash at a sync",
     "crash at an append",
     "disk: bit flipped",
+    "disk: bit flipped in a checkpoint",
     "disk: dropped pages stay readable",
     "disk: full",
     "disk: name lost",
@@ -58,6 +63,7 @@ pub const FAULTS: [&str; 99] = [
     "flapping link",
     "full buffers",
     "full disk",
+    "full disk for checkpoints",
     "half-open peers",
     "handover",
     "last blow: dead leader",
@@ -105,12 +111,15 @@ pub const FAULTS: [&str; 99] = [
 ];
 
 /// In every thousand seeds: what a probe has seen.
-pub const SEEN: [&str; 122] = [
+pub const SEEN: [&str; 129] = [
+    "seen: a boot finds a checkpoint that was never finished",
     "seen: a boot finds a segment that was never finished",
     "seen: a boot finds what nobody synced",
     "seen: a boot from many segments",
     "seen: a boot from one segment",
     "seen: a boot from several segments",
+    "seen: a checkpoint counts",
+    "seen: a checkpoint fails",
     "seen: a client gives up a read",
     "seen: a client gives up a write",
     "seen: a compaction",
@@ -160,6 +169,10 @@ pub const SEEN: [&str; 122] = [
     "seen: a round of reads begins",
     "seen: a round of reads is confirmed",
     "seen: a segment begins",
+    "seen: a segment is forgotten",
+    "seen: a start from a checkpoint",
+    "seen: a start from the checkpoint before",
+    "seen: a start from the log, the checkpoint is damaged",
     "seen: a state without entries is written",
     "seen: a term without a leader",
     "seen: a torn log is repaired",

@@ -396,7 +396,7 @@ impl Clerk {
 impl Observer for Clerk {
     fn happened(&mut self, what: &Happening<'_>, world: &mut World) {
         match *what {
-            Happening::Appending { member, bytes, .. } => {
+            Happening::Appending { member, name, bytes } if name.starts_with(FOLDER) => {
                 let records = records(bytes);
                 self.note(world, member, |standing| {
                     for record in records {
@@ -406,6 +406,7 @@ impl Observer for Clerk {
                                 standing.term = state.term;
                                 standing.commit = standing.commit.max(state.commit);
                             }
+                            Record::Checkpoint { .. } => {}
                         }
                     }
                 });

@@ -60,15 +60,10 @@ const HISTOGRAMS: &[(&str, f64, i32)] = &[
     ("etcd_debugging_server_watch_send_loop_progress_duration_seconds", 0.001, 13),
     ("etcd_debugging_server_watch_send_loop_watch_stream_duration_per_event_seconds", 0.001, 13),
     ("etcd_debugging_server_watch_send_loop_watch_stream_duration_seconds", 0.001, 13),
-    ("etcd_debugging_snap_save_marshalling_duration_seconds", 0.001, 14),
-    ("etcd_debugging_snap_save_total_duration_seconds", 0.001, 14),
     ("etcd_disk_backend_commit_duration_seconds", 0.001, 14),
     ("etcd_disk_backend_defrag_duration_seconds", 0.1, 13),
     ("etcd_disk_backend_snapshot_duration_seconds", 0.01, 17),
     ("etcd_mvcc_hash_duration_seconds", 0.01, 15),
-    ("etcd_snap_db_fsync_duration_seconds", 0.001, 14),
-    ("etcd_snap_db_save_total_duration_seconds", 0.1, 10),
-    ("etcd_snap_fsync_duration_seconds", 0.001, 14),
 ];
 
 const HELP: &str = "Always zero: this server does not have what it measures.";

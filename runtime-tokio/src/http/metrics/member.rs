@@ -31,6 +31,7 @@ pub fn add(families: &mut Families, node: &Node<Tokio>) {
     standing(families, node, &edition);
     keyspace(families, &edition, node.meters());
     work(families, node.meters());
+    checkpoints(families, node.meters());
     watches(families, node.meters());
 }
 
@@ -266,6 +267,31 @@ fn work(families: &mut Families, meters: &Meters) {
         "Bytes written to the log.",
         meters.wal_bytes.get() as f64,
     );
+}
+
+fn checkpoints(families: &mut Families, meters: &Meters) {
+    let times = [
+        ("etcd_snap_db_save_total_duration_seconds", "How long writing an image took.", &meters.snap_db_save),
+        (
+            "etcd_snap_db_fsync_duration_seconds",
+            "How long the last sync of an image took.",
+            &meters.snap_db_fsync,
+        ),
+        (
+            "etcd_debugging_snap_save_total_duration_seconds",
+            "How long writing the small file beside an image took.",
+            &meters.snap_save,
+        ),
+        (
+            "etcd_debugging_snap_save_marshalling_duration_seconds",
+            "How long encoding it took.",
+            &meters.snap_marshalling,
+        ),
+        ("etcd_snap_fsync_duration_seconds", "How long syncing it took.", &meters.snap_fsync),
+    ];
+    for (name, help, histogram) in times {
+        families.histogram(name, help, histogram);
+    }
 }
 
 fn watches(families: &mut Families, meters: &Meters) {
