@@ -18,6 +18,14 @@ pub enum Effect {
     /// Remove the checkpoints with lower indexes than `checkpoints_below`, and of the log what nobody needs who starts
     /// behind `log_upto`. If it is not done nothing is lost but space.
     Forget { checkpoints_below: u64, log_upto: u64 },
+    /// Send the checkpoint that the message speaks of to a peer, off the loop; `Input::CheckpointSent` says what became of
+    /// it. The message lacks the data that belongs to the checkpoint.
+    SendCheckpoint { to: MemberId, message: Box<raftpb::Message> },
+    /// The draft that arrived is wanted: read it, and make it a checkpoint of this member's, off the loop. One at a time,
+    /// until `Input::CheckpointStaged`.
+    StageCheckpoint { draft: u64, snapshot: Box<raftpb::SnapshotMetadata> },
+    /// The draft that arrived is not needed.
+    DropCheckpoint { draft: u64 },
     /// One message to a peer; may be lost. Sender and receiver stand in the message.
     Send { to: MemberId, message: Box<raftpb::Message> },
     /// Tokens were given to a user or taken away. Comes before the edition that shows the entry applied.

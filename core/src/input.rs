@@ -1,5 +1,5 @@
 //! Everything that may come in: what clients want, what peers said, what the world has finished.
-use crate::{MemberId, Ticket};
+use crate::{MemberId, Ticket, replica::Restored};
 use alloc::{boxed::Box, string::String, vec::Vec};
 use detcd_proto::{etcdserverpb::InternalRaftRequest, raftpb};
 
@@ -30,6 +30,22 @@ pub enum Input {
     CheckpointDone { index: u64, bytes: u64 },
     /// The checkpoint that was asked for could not be written; what there was of it is removed.
     CheckpointFailed { index: u64 },
+    /// What became of the checkpoint that was to be sent.
+    CheckpointSent { to: MemberId, index: u64, shipment: Shipment },
+    /// A peer's checkpoint is here as a draft, whole as far as can be seen from outside; `Effect::StageCheckpoint` or
+    /// `Effect::DropCheckpoint` answers.
+    CheckpointArrived { from: MemberId, message: Box<raftpb::Message>, draft: u64 },
+    /// The draft is a checkpoint now that survives power loss, and this is what it holds; nothing: it is none, and gone.
+    CheckpointStaged { draft: u64, restored: Option<Box<Restored>> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shipment {
+    /// The peer has taken it, or did not need it.
+    Complete,
+    Failed,
+    /// It is not there to be sent, or damaged.
+    Unreadable,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

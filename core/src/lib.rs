@@ -43,7 +43,7 @@ pub mod watch;
 pub use config::{Config, Member};
 pub use effect::{Effect, Effects, Outcome, Reply};
 pub use id::{ClusterId, MemberId, Ticket};
-pub use input::{Input, MemberChange, Order};
+pub use input::{Input, MemberChange, Order, Shipment};
 pub use key::KeyRange;
 pub use note::Note;
 pub use plant::{Plant, Plants};

@@ -50,6 +50,29 @@ pub enum Note {
         peer: MemberId,
         next: u64,
     },
+    /// The snapshot of this index is on its way to a peer that needs entries from `next` on.
+    SnapshotSending {
+        peer: MemberId,
+        next: u64,
+        index: u64,
+    },
+    /// A snapshot has taken the place of this member's log, of which `commit` was committed.
+    SnapshotRestored {
+        index: u64,
+        term: u64,
+        commit: u64,
+    },
+    /// A snapshot of the leader's is wanted.
+    SnapshotApplying {
+        index: u64,
+        applied: u64,
+    },
+    /// The state is what a snapshot of the leader's holds.
+    SnapshotApplied {
+        index: u64,
+        term: u64,
+        revision: i64,
+    },
     /// What was committed is not in this member's log: its disk lost synced data. It will not vote until it has it again.
     LogTailLost {
         commit: u64,
@@ -133,6 +156,18 @@ impl fmt::Display for Note {
                 if learners.is_empty() { Ok(()) } else { write_ids(f, " learners", learners) }
             }
             Note::SnapshotNeeded { peer, next } => write!(f, "snapshot needed peer={peer} next={next}"),
+            Note::SnapshotSending { peer, next, index } => {
+                write!(f, "sending snapshot peer={peer} next={next} index={index}")
+            }
+            Note::SnapshotRestored { index, term, commit } => {
+                write!(f, "restored snapshot index={index} term={term} commit={commit}")
+            }
+            Note::SnapshotApplying { index, applied } => {
+                write!(f, "applying snapshot current-applied-index={applied} incoming-snapshot-index={index}")
+            }
+            Note::SnapshotApplied { index, term, revision } => {
+                write!(f, "applied snapshot snapshot-index={index} snapshot-term={term} revision={revision}")
+            }
             Note::LogTailLost { commit, last_index } => {
                 write!(f, "the log ends before the commit index commit={commit} last-index={last_index}")
             }

@@ -37,8 +37,10 @@ pub struct Standing {
 #[derive(Clone, Debug)]
 pub struct Edition {
     pub view: View,
-    /// In order of revision, then sub-revision.
+    /// In order of revision, then sub-revision; none if the state has jumped.
     pub changes: Vec<store::Change>,
+    /// Other members' changes lie between this view and the edition before; the view has what is left of them.
+    pub is_jump: bool,
     pub standing: Standing,
     /// The place in the log that the view belongs to.
     pub stand: Stand,

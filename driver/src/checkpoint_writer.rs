@@ -53,6 +53,18 @@ pub async fn run<R: Runtime>(writer: CheckpointWriter<R>) {
 }
 
 impl<R: Runtime> CheckpointWriter<R> {
+    /// One that gets its orders elsewhere.
+    pub fn with_work(&self, work: Mailbox<Order>) -> CheckpointWriter<R> {
+        CheckpointWriter {
+            rt: self.rt.clone(),
+            work,
+            inbox: self.inbox.clone(),
+            stopping: self.stopping.clone(),
+            meters: self.meters.clone(),
+            plants: self.plants,
+        }
+    }
+
     async fn take(&self, view: View, stand: &Stand) {
         let index = stand.index;
         match self.write(view, stand).await {
@@ -78,7 +90,7 @@ impl<R: Runtime> CheckpointWriter<R> {
     }
 
     /// The size of the image; nothing if the member ended before it was written.
-    async fn write(&self, view: View, stand: &Stand) -> io::Result<Option<u64>> {
+    pub async fn write(&self, view: View, stand: &Stand) -> io::Result<Option<u64>> {
         let begun = self.rt.now();
         // The small file says who the members are; the image is laid out from the rest of the view.
         let message = snap::message(&view, stand);
@@ -137,7 +149,7 @@ impl<R: Runtime> CheckpointWriter<R> {
     }
 
     /// Gives a file its name once it is safe; how long that took.
-    async fn save(&self, name: &str, bytes: Bytes) -> io::Result<Span> {
+    pub async fn save(&self, name: &str, bytes: Bytes) -> io::Result<Span> {
         let mut file = self.draft(name).await?;
         file.append(bytes).await?;
         let begun = self.rt.now();

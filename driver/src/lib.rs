@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod checkpoint_courier;
 mod checkpoint_files;
 mod checkpoint_writer;
 #[cfg(feature = "conformance")]
@@ -22,6 +23,7 @@ mod node;
 mod outbox;
 mod peers;
 mod perform;
+pub mod pipe;
 mod recovery;
 pub mod runtime;
 mod seat;
@@ -40,6 +42,7 @@ pub use front::{
 pub use node::{Loads, Node, seat, seat_with, start, start_with};
 pub use recovery::owner;
 pub use runtime::{
-    Arrival, CallFailed, Disk, Fault, File, Level, Net, PeerAnswer, PeerCall, Runtime, Versions,
+    Arrival, CallFailed, Disk, Fault, File, Inbound, Level, Net, PeerAnswer, PeerCall, Runtime, StreamFailed,
+    Versions,
 };
 pub use seat::Seat;

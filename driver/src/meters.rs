@@ -1,11 +1,15 @@
 //! What a member counts and times for those who watch over it. Nothing decides by it. Source: contract-metrics.
 use detcd_core::{
-    Refusal, Span,
+    MemberId, Refusal, Span,
     state::{Tally, tally::OPERATIONS},
 };
 use std::{
+    collections::BTreeMap,
     iter,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Goes up; where it says so, down as well.
@@ -96,6 +100,24 @@ impl ByOutcome {
     }
 }
 
+/// Whither snapshots go, seen from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    To,
+    From,
+}
+
+/// Snapshots between this member and one other, in one direction.
+#[derive(Debug)]
+pub struct SnapshotMeters {
+    pub succeeded: Count,
+    pub failed: Count,
+    /// On their way; goes down as well.
+    pub inflight: Count,
+    /// Of those that arrived.
+    pub durations: Histogram,
+}
+
 /// Everything that the driver counts. What the core counts is in [`Tally`].
 #[derive(Debug)]
 pub struct Meters {
@@ -109,6 +131,7 @@ pub struct Meters {
     pub snap_save: Histogram,
     pub snap_marshalling: Histogram,
     pub snap_fsync: Histogram,
+    snapshots: Mutex<BTreeMap<(Direction, MemberId), Arc<SnapshotMeters>>>,
     /// Somebody leads who did not before.
     pub leader_changes: Count,
     /// Heartbeats of this leader that were due long before.
@@ -161,6 +184,7 @@ impl Default for Meters {
             snap_save: of_disk(),
             snap_marshalling: of_disk(),
             snap_fsync: of_disk(),
+            snapshots: Mutex::default(),
             leader_changes: Count::default(),
             late_heartbeats: Count::default(),
             proposals_pending: Count::default(),
@@ -205,6 +229,25 @@ impl Meters {
         if share > SLOW_APPLY {
             self.applies_slow.add(entries);
         }
+    }
+
+    /// Those of one member, made when they are first asked for.
+    pub fn snapshots(&self, direction: Direction, peer: MemberId) -> Arc<SnapshotMeters> {
+        let mut all = self.snapshots.lock().expect("nothing panics while it holds this lock");
+        let fresh = || SnapshotMeters {
+            succeeded: Count::default(),
+            failed: Count::default(),
+            inflight: Count::default(),
+            durations: Histogram::new(Span::millis(100), 10),
+        };
+        all.entry((direction, peer)).or_insert_with(|| Arc::new(fresh())).clone()
+    }
+
+    /// Those of one direction that were ever asked for, ascending by member.
+    pub fn all_snapshots(&self, direction: Direction) -> Vec<(MemberId, Arc<SnapshotMeters>)> {
+        let all = self.snapshots.lock().expect("nothing panics while it holds this lock");
+        let wanted = all.iter().filter(|((of, _), _)| *of == direction);
+        wanted.map(|((_, peer), meters)| (*peer, meters.clone())).collect()
     }
 
     /// Counts a proposal as waiting for as long as what is answered lives: its caller may go away.

@@ -2,6 +2,7 @@
 use crate::{
     Fault, Level, Runtime,
     board::Board,
+    checkpoint_courier as courier,
     checkpoint_writer::{self, CheckpointWriter},
     credentials::{Authentication, Caller, Credentials},
     fanout::{self, Fanout, HubTurns},
@@ -26,8 +27,6 @@ use std::sync::Arc;
 
 /// Most inputs that wait for the core; peers have as much again.
 const INBOX_MAX: usize = 1 << 16;
-/// Orders for whoever writes checkpoints: one is written, what it replaced is removed, the next is asked for.
-const ORDERS_MAX: usize = 2;
 /// Tasks that serve watchers.
 const HUBS: usize = 2;
 
@@ -158,7 +157,9 @@ async fn assemble<R: Runtime>(
         rt: rt.clone(),
         me: node.0.config.me.id,
         log: Mailbox::bounded(1),
-        checkpoints: Mailbox::bounded(ORDERS_MAX),
+        checkpoints: Mailbox::bounded(1),
+        parcels: Mailbox::bounded(1),
+        calls: Mailbox::bounded(1),
         board: node.0.board.clone(),
         fanout: node.0.fanout.clone(),
         gate: node.0.gate.clone(),
@@ -178,11 +179,46 @@ async fn assemble<R: Runtime>(
         meters: meters.clone(),
         plants,
     };
+    start_courier(&node, &hands, &checkpoints);
     rt.spawn_pinned("checkpoint-writer", checkpoint_writer::run(checkpoints));
     let writing = log_writer::run(rt.clone(), open, hands.log.clone(), inbox.clone(), ended, meters, plants);
     rt.spawn_pinned("log-writer", writing);
     rt.spawn("versions", versions::run(node.clone(), hands.versions.clone()));
     Ok((node, Turns::new(replica, effects, inbox, hands), hubs))
+}
+
+/// Whoever carries checkpoints to peers and from them.
+fn start_courier<R: Runtime>(node: &Node<R>, hands: &Hands<R>, writer: &CheckpointWriter<R>) {
+    let CheckpointWriter { rt, inbox, stopping, meters, plants, .. } = writer;
+    let (rt, drafts, config) = (rt.clone(), courier::Drafts::default(), node.config());
+    let sender = courier::Sender {
+        rt: rt.clone(),
+        work: hands.parcels.clone(),
+        inbox: inbox.clone(),
+        stopping: stopping.clone(),
+        meters: meters.clone(),
+    };
+    let receiver = courier::Receiver {
+        rt: rt.clone(),
+        inbox: inbox.clone(),
+        stopping: stopping.clone(),
+        meters: meters.clone(),
+        drafts: drafts.clone(),
+        me: config.me.id,
+        bytes_max: courier::bytes_max(config.quota_backend_bytes),
+        newest: courier::Newest::default(),
+    };
+    let stager = courier::Stager {
+        rt: rt.clone(),
+        work: hands.calls.clone(),
+        inbox: inbox.clone(),
+        drafts,
+        writer: writer.with_work(Mailbox::bounded(1)),
+        plants: *plants,
+    };
+    rt.spawn("checkpoint-courier", sender.run());
+    rt.spawn("checkpoint-courier", receiver.run());
+    rt.spawn_pinned("checkpoint-stager", stager.run());
 }
 
 impl<R: Runtime> Node<R> {

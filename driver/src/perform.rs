@@ -1,7 +1,16 @@
 //! Starts effects; never waits. Whatever must be known later comes back as an input.
 use crate::{
-    Net, Runtime, board::Board, checkpoint_writer::Order, credentials::Credentials, fanout::Fanout,
-    gate::Gate, log_writer::Write, mailbox::Mailbox, meters::Meters, telemetry,
+    Net, Runtime,
+    board::Board,
+    checkpoint_courier::{Call, Parcel},
+    checkpoint_writer::Order,
+    credentials::Credentials,
+    fanout::Fanout,
+    gate::Gate,
+    log_writer::Write,
+    mailbox::Mailbox,
+    meters::Meters,
+    telemetry,
 };
 use detcd_core::{Effect, MemberId, Moment, Span};
 use std::sync::Arc;
@@ -12,6 +21,9 @@ pub struct Hands<R: Runtime> {
     pub me: MemberId,
     pub log: Mailbox<Write>,
     pub checkpoints: Mailbox<Order>,
+    /// Checkpoints for others, and what is to become of those from others.
+    pub parcels: Mailbox<Parcel>,
+    pub calls: Mailbox<Call>,
     pub board: Board,
     pub fanout: Fanout,
     pub gate: Gate,
@@ -34,6 +46,14 @@ impl<R: Runtime> Hands<R> {
             Effect::Forget { checkpoints_below, log_upto } => {
                 self.checkpoint(Order::Forget { checkpoints_below, log_upto });
             }
+            // Their number is bounded by what is under way to one member, and from one.
+            Effect::SendCheckpoint { to, message } => {
+                self.parcels.push_completion(Parcel::Send { to, message })
+            }
+            Effect::StageCheckpoint { draft, snapshot } => {
+                self.calls.push_completion(Call::Stage { draft, snapshot });
+            }
+            Effect::DropCheckpoint { draft } => self.calls.push_completion(Call::Drop { draft }),
             Effect::Send { to: _, message } => self.rt.net().send(*message),
             Effect::Tokens(change) => self.credentials.take(change, self.rt.now()),
             Effect::Publish(edition) => {
@@ -53,7 +73,8 @@ impl<R: Runtime> Hands<R> {
     }
 
     fn checkpoint(&self, order: Order) {
-        self.checkpoints.push(order).expect("the core asks for one checkpoint at a time");
+        // The core asks for one at a time, and removes what each has replaced.
+        self.checkpoints.push_completion(order);
     }
 
     /// A turn begins that was due at `wake`: a leader that is late with it is late with its heartbeats.
@@ -71,6 +92,8 @@ impl<R: Runtime> Hands<R> {
         self.fanout.stop();
         self.log.close();
         self.checkpoints.close();
+        self.parcels.close();
+        self.calls.close();
         self.versions.close();
     }
 }

@@ -1,5 +1,6 @@
 //! The ports: verbs of the world. Small, dumb, and all that a new runtime has to supply. `conformance` (a feature) holds
 //! a runtime to them.
+use crate::pipe::{PipeOut, Verdict};
 use bytes::Bytes;
 use detcd_core::{Member, MemberId, Moment};
 use detcd_proto::{etcdserverpb as pb, leasepb, raftpb};
@@ -94,6 +95,32 @@ pub trait Net: Send + Sync + 'static {
         to: MemberId,
         call: PeerCall,
     ) -> impl Future<Output = Result<PeerAnswer, CallFailed>> + Send;
+    /// A long stream to the peer whom the message is for: the message, then what the pipe brings. Answers what the peer
+    /// made of it, which may take it as long as it likes once the pipe has ended; dropped, or when the pipe breaks, the
+    /// stream breaks. Streams are never altered or cut short without a break.
+    fn stream_to(
+        &self,
+        message: raftpb::Message,
+        body: PipeOut,
+    ) -> impl Future<Output = Result<(), StreamFailed>> + Send;
+    /// The next stream that a peer has begun.
+    fn next_stream(&self) -> impl Future<Output = Inbound> + Send;
+}
+
+/// A stream from a peer.
+pub struct Inbound {
+    pub message: raftpb::Message,
+    pub body: PipeOut,
+    /// Owed to the peer. Until it is told, the peer waits.
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamFailed {
+    /// The peer said why it did not take it.
+    Refused(String),
+    /// It may have arrived or not.
+    Broken,
 }
 
 #[derive(Debug)]

@@ -23,6 +23,10 @@ fn level(note: &Note) -> Level {
         | Note::MembershipChanged { .. }
         | Note::MemberApplied { .. }
         | Note::LogTailFound { .. }
+        | Note::SnapshotSending { .. }
+        | Note::SnapshotApplying { .. }
+        | Note::SnapshotApplied { .. }
+        | Note::SnapshotRestored { .. }
         | Note::ClusterVersion { .. } => Level::Info,
         Note::QuorumLost { .. }
         | Note::DiskStuck { .. }

@@ -27,6 +27,7 @@ mod mishaps;
 mod net;
 mod runtime;
 mod seat;
+mod streams;
 pub mod tape;
 mod task;
 pub mod transcript;

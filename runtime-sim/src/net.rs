@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use detcd_core::{Member, MemberId};
-use detcd_driver::{Arrival, CallFailed, Net, PeerAnswer, PeerCall};
+use detcd_driver::{Arrival, CallFailed, Inbound, Net, PeerAnswer, PeerCall, StreamFailed, pipe::PipeOut};
 use detcd_proto::{Message as _, raftpb};
 use std::{
     collections::VecDeque,
@@ -135,6 +135,14 @@ impl Net for SimNet {
             }
         });
         asked.until(&self.stage, deadline).await.unwrap_or(Err(CallFailed::Unreachable))
+    }
+
+    async fn stream_to(&self, message: raftpb::Message, body: PipeOut) -> Result<(), StreamFailed> {
+        self.stream(message, body).await
+    }
+
+    async fn next_stream(&self) -> Inbound {
+        self.next().await
     }
 }
 
@@ -273,7 +281,7 @@ impl World {
     }
 
     /// Where a member's peer is. Nothing is sent to anybody who is none.
-    fn peer_of(&self, member: Slot, peer: MemberId) -> Option<Slot> {
+    pub(crate) fn peer_of(&self, member: Slot, peer: MemberId) -> Option<Slot> {
         self.slot_of(peer).filter(|slot| self.peers_of(member).contains(slot))
     }
 

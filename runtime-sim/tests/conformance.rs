@@ -111,3 +111,8 @@ fn links_and_calls() {
 fn messages() {
     everywhere(async |_, stands| conformance::messages(&stands).await);
 }
+
+#[test]
+fn streams() {
+    everywhere(async |_, stands| conformance::streams(&stands).await);
+}

@@ -144,3 +144,8 @@ fn links_and_calls() {
 fn messages() {
     perform(async |group| conformance::messages(&group.stands).await, 3);
 }
+
+#[test]
+fn streams() {
+    perform(async |group| conformance::streams(&group.stands).await, 3);
+}

@@ -150,10 +150,7 @@ impl Plan {
         let mut doom = nemesis::draw_doom(dice, members, storm_ns, election_ms * 1_000_000, &mut strikes);
         let dice = &mut Dice::split(seed, Concern::Plan, 3);
         settings.snapshot_count = *dice.pick(&[3, 10, 40, 10_000]);
-        if members == 1 {
-            // Others may need any entry: a member that lags has no other way to catch up.
-            settings.snapshot_catchup_entries = *dice.pick(&[0, 0, 5, UNFORGOTTEN]);
-        }
+        settings.snapshot_catchup_entries = *dice.pick(&[0, 0, 5, UNFORGOTTEN]);
         nemesis::draw_for_checkpoints(dice, members, storm_ns, election_ms * 1_000_000, &mut strikes);
         if doom.last_blow == LastBlow::Deafens && !settings.pre_vote {
             // It would stand for election again and again, and disturb the others without end.

@@ -207,6 +207,7 @@ fn edition(store: &Store, leases: Table, applied: u64) -> Edition {
             downgrade: None,
         },
         changes: Vec::new(),
+        is_jump: false,
         standing: Standing { applied, ..Standing::default() },
         stand: Default::default(),
         tally: Default::default(),

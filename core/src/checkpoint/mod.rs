@@ -37,7 +37,7 @@ pub use refound::{Founding, refound};
 pub use sums::{Summing, Sums};
 
 use crate::View;
-use detcd_proto::raftpb::ConfState;
+use detcd_proto::raftpb::{ConfState, SnapshotMetadata};
 
 /// The place in the log that a state belongs to: of the last entry applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,14 @@ pub struct Stand {
     pub index: u64,
     pub term: u64,
     pub conf_state: ConfState,
+}
+
+impl Stand {
+    /// As a snapshot's message says it.
+    pub fn metadata(&self) -> SnapshotMetadata {
+        let Stand { index, term, conf_state } = self.clone();
+        SnapshotMetadata { conf_state, index, term }
+    }
 }
 
 /// No log comes near such an index or term, and whatever is counted on from one stays far from overflowing.

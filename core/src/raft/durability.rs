@@ -10,14 +10,17 @@
 use super::{Ballot, Log};
 use crate::{Moment, Plant, Plants};
 use alloc::vec::Vec;
-use detcd_proto::raftpb::{Entry, HardState, Message};
+use detcd_proto::raftpb::{Entry, HardState, Message, SnapshotMetadata};
 
-/// Goes to disk as a whole, in this order: entries (they replace whatever has their index or a higher one), then the
-/// hard state.
+/// Goes to disk as a whole, in this order: the snapshot in whose place the log begins from here on, entries (they replace
+/// whatever has their index or a higher one; none beside a snapshot), then the hard state. Of a snapshot without the hard
+/// state that makes it count, nothing is to be believed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Write {
     /// Consecutive; given back to `Raft::persisted`.
     pub number: u64,
+    /// What it holds is durable already; with it, what the log had behind its index is gone.
+    pub restored: Option<SnapshotMetadata>,
     pub entries: Vec<Entry>,
     pub hard_state: Option<HardState>,
 }
@@ -32,6 +35,8 @@ pub struct Durability {
     ballot_durable: Ballot,
     ballot_written: Ballot,
     commit_written: u64,
+    /// Takes the place of the log, and no write says so yet.
+    restored: Option<SnapshotMetadata>,
     in_flight: Option<InFlight>,
     writes: u64,
     held: Vec<Message>,
@@ -55,6 +60,7 @@ impl Durability {
             ballot_durable: ballot,
             ballot_written: ballot,
             commit_written: commit,
+            restored: None,
             in_flight: None,
             writes: 0,
             held: Vec::new(),
@@ -73,6 +79,19 @@ impl Durability {
         if let Some(write) = self.in_flight.as_mut().filter(|_| !forgets) {
             write.upto = write.upto.min(last_kept);
         }
+    }
+
+    /// The log begins behind this snapshot now. Of the old one, what was committed up to `kept` is as before; the rest
+    /// may have been something else, and a write of it under way vouches for nothing.
+    pub fn restored(&mut self, kept: u64, snapshot: SnapshotMetadata) {
+        self.truncated(kept);
+        self.written = snapshot.index;
+        self.restored = Some(snapshot);
+    }
+
+    /// The snapshot whose place in the log is to be written next, and alone.
+    pub fn restoring(&self) -> Option<u64> {
+        self.restored.as_ref().map(|snapshot| snapshot.index)
     }
 
     pub fn ballot_is_durable(&self, ballot: Ballot) -> bool {
@@ -112,22 +131,25 @@ impl Durability {
         }
         let forgets_votes = self.plants.has(Plant::VoteNoSync);
         let ballot_news = ballot != self.ballot_written && !forgets_votes;
-        let entries = log.slice(self.written + 1, u64::MAX, u64::MAX);
+        let restoring = self.restoring();
+        // Entries that a torn write left without the hard state would have a gap before them.
+        let upto = restoring.unwrap_or(log.last_index());
+        let entries = log.slice(self.written + 1, upto, u64::MAX);
         let commit_news = commit != self.commit_written;
-        if entries.is_empty() && !ballot_news && !(commit_news && tells_commit) {
+        if entries.is_empty() && !ballot_news && restoring.is_none() && !(commit_news && tells_commit) {
             return None;
         }
-        let hard_state = (ballot_news || commit_news).then(|| HardState {
+        let hard_state = (ballot_news || commit_news || restoring.is_some()).then(|| HardState {
             term: ballot.term,
             vote: if forgets_votes { 0 } else { ballot.vote.unwrap_or_default().0 },
             commit,
         });
-        self.written = log.last_index();
+        self.written = upto;
         self.ballot_written = ballot;
         self.commit_written = commit;
         self.writes += 1;
         self.in_flight = Some(InFlight { since: now, upto: self.written, ballot });
-        Some(Write { number: self.writes, entries, hard_state })
+        Some(Write { number: self.writes, restored: self.restored.take(), entries, hard_state })
     }
 
     pub fn persisted(&mut self, number: u64) {

@@ -3,7 +3,7 @@ use super::confirm::Confirm;
 use super::handover::Handover;
 use super::membership::{leaves_joint, widened};
 use super::progress::Progress;
-use super::{Raft, Role, message};
+use super::{Raft, Role, install, message};
 use crate::{MemberId, Moment, Note, Plant, Refusal};
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use bytes::Bytes;
@@ -216,7 +216,7 @@ impl Raft {
     }
 
     pub(super) fn take_append_answer(&mut self, now: Moment, from: MemberId, m: &Message) {
-        let (last, plants) = (self.log.last_index(), self.settings.plants);
+        let (base, last, plants) = (self.log.base_index(), self.log.last_index(), self.settings.plants);
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.progress.get_mut(&from) else { return };
         progress.active = true;
@@ -231,7 +231,7 @@ impl Raft {
         } else if m.index > last {
             self.refuse(from, "it acknowledges what this leader never sent");
         } else {
-            progress.acknowledged(m.index);
+            progress.acknowledged(m.index, base);
             self.hand_over_when_ready(now);
         }
     }
@@ -292,8 +292,21 @@ impl Raft {
                     Err(next) => break Some(next),
                 }
             };
-            if let Some(next) = next {
-                self.notes.push(Note::SnapshotNeeded { peer: *member, next });
+            let Some(next) = next else { continue };
+            let newest = self.newest_snapshot.as_ref();
+            match newest.filter(|newest| install::serves(newest, *member, self.log.base_index())) {
+                // To a member that is silent it would be sent in vain.
+                Some(newest) if progress.active || progress.was_active => {
+                    progress.snapshot_begun(newest.index);
+                    self.notes.push(Note::SnapshotSending { peer: *member, next, index: newest.index });
+                    let m = install::message(*member, newest);
+                    self.outbox.push(Message { from, term, ..m });
+                }
+                _ => {
+                    if progress.snapshot_missing() {
+                        self.notes.push(Note::SnapshotNeeded { peer: *member, next });
+                    }
+                }
             }
         }
     }

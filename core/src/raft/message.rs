@@ -11,7 +11,7 @@
 //! | MsgReadIndex, its Resp | member ↔ leader | `entries[0].data`: whose question; `index`: the answer; the question has term 0 |
 //! | MsgTransferLeader | member → leader | `from`: who wants to lead |
 //! | MsgTimeoutNow | leader → its heir | campaign at once |
-//! | MsgSnap | leader → member | not served yet |
+//! | MsgSnap | leader → anyone | `snapshot.metadata`: where it stands, who was in the cluster; what it holds travels beside it |
 use crate::MemberId;
 use bytes::Bytes;
 use detcd_proto::raftpb::{Entry, Message, MessageType};

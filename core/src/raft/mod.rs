@@ -34,12 +34,13 @@ use crate::{MemberId, Moment, Note, Plant, Plants, Refusal, Rng, Span};
 use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
 use candidate::Candidate;
-use detcd_proto::raftpb::{self, ConfState, Entry, EntryType, Message, MessageType};
+use detcd_proto::raftpb::{self, ConfState, Entry, EntryType, Message, MessageType, SnapshotMetadata};
 use durability::Durability;
 use follower::Follower;
 use leader::Leader;
 use log::Log;
 use membership::Membership;
+use progress::Progress;
 
 /// What a member starts from: its durable past, and how it is to behave.
 #[derive(Debug)]
@@ -114,6 +115,10 @@ pub struct Raft {
     settled: Moment,
     /// Something happened outside of a turn's inputs that the next `settle` must look at.
     unsettled: bool,
+    /// What can be sent to those who lack what this log no longer has.
+    newest_snapshot: Option<SnapshotMetadata>,
+    /// A snapshot that this member was sent and wants.
+    offer: Option<SnapshotMetadata>,
     outbox: Vec<Message>,
     reads: Vec<(u64, u64)>,
     notes: Vec<Note>,
@@ -152,6 +157,8 @@ impl Raft {
             election_due: now,
             settled: now,
             unsettled: false,
+            newest_snapshot: None,
+            offer: None,
             outbox: Vec::new(),
             reads: Vec::new(),
             notes: Vec::new(),
@@ -279,7 +286,7 @@ impl Raft {
             T::MsgVoteResp | T::MsgPreVoteResp => self.take_vote(now, from, &m, kind),
             T::MsgApp if self.follows(now, from) => self.take_append(from, m),
             T::MsgHeartbeat if self.follows(now, from) => self.take_heartbeat(from, m),
-            T::MsgSnap if self.follows(now, from) => self.take_snapshot(from),
+            T::MsgSnap if self.follows(now, from) => self.take_snapshot(from, m),
             T::MsgApp | T::MsgHeartbeat | T::MsgSnap => {
                 self.refuse(from, "it claims to lead the term this member leads");
             }
@@ -407,13 +414,16 @@ impl Raft {
     fn next_write(&mut self, tells_commit: bool) -> Option<Write> {
         // Never a commit index that this very write does not carry the log for, unless the log has lost it: another
         // boot must know of that too.
-        let commit = self.commit.min(self.log.last_index()).max(self.lost);
+        let last_index = self.durability.restoring().unwrap_or(self.log.last_index());
+        let commit = self.commit.min(last_index).max(self.lost);
         self.durability.take_write(self.settled, &self.log, self.ballot, commit, tells_commit)
     }
 
     /// Lets go of the entries up to `upto`, as far as they are applied and on disk: a checkpoint holds what they made.
-    /// A member that still needs them needs the checkpoint. Answers the first index that is left.
+    /// A member that still needs them needs the checkpoint; what follows on one that is under way to a member stays.
+    /// Answers the first index that is left.
     pub fn forget(&mut self, upto: u64) -> u64 {
+        let upto = upto.min(self.snapshot_pending().unwrap_or(u64::MAX));
         self.log.forget_upto(upto.min(self.handed).min(self.durability.durable()));
         self.first_index()
     }
@@ -496,6 +506,12 @@ impl Raft {
         self.log.last_index()
     }
 
+    /// Index and term of the last entry before those that are held.
+    pub fn base(&self) -> (u64, u64) {
+        let index = self.log.base_index();
+        (index, self.log.term(index).expect("the term of the base is known"))
+    }
+
     /// The term of the entry at `index`, if this member holds it; for those who judge logs from outside.
     pub fn entry_term(&self, index: u64) -> Option<u64> {
         self.log.term(index)
@@ -561,6 +577,7 @@ impl Raft {
     /// A committed membership change is not applied yet: this member does not know whom to ask for votes.
     fn has_unapplied_conf_change(&self) -> bool {
         self.conf_change_open
+            || self.is_restoring()
             || self.log.conf_change_after(self.handed).is_some_and(|change| change <= self.commit)
     }
 }

@@ -1,7 +1,7 @@
 //! What a leader knows about one other member, and how it feeds it.
 //!
 //! Probe until a place is found where both logs agree: one message at a time. Then replicate: send ahead without
-//! waiting, up to a window. A member that lacks what this leader no longer holds waits for a snapshot.
+//! waiting, up to a window. A member that lacks what this leader no longer holds is sent a snapshot, and probed behind it.
 use super::{Log, message};
 use crate::{MemberId, Plant, Plants};
 use alloc::collections::VecDeque;
@@ -26,6 +26,8 @@ pub struct Progress {
     nudge: bool,
     /// The latest read round it confirmed.
     pub confirmed_round: u64,
+    /// It needs a snapshot, and there is none that it could go on from, or it was silent.
+    pub lacking: bool,
     /// The last index of the probe under way.
     probed: u64,
     /// The last index of each append under way, in order; only while replicating.
@@ -39,9 +41,9 @@ pub enum Mode {
         waiting: bool,
     },
     Replicate,
-    /// It lacks entries at or below `behind`, which this leader no longer holds.
+    /// The snapshot of this index is on its way, because it lacks what this leader no longer holds.
     Snapshot {
-        behind: u64,
+        pending: u64,
     },
 }
 
@@ -64,19 +66,21 @@ impl Progress {
             told_commit: 0,
             nudge: true,
             confirmed_round: 0,
+            lacking: false,
             probed: 0,
             inflight: VecDeque::new(),
         }
     }
 
-    /// It holds everything up to `index`.
-    pub fn acknowledged(&mut self, index: u64) {
+    /// It holds everything up to `index`; this leader's log goes back to `base`.
+    pub fn acknowledged(&mut self, index: u64, base: u64) {
         // An answer to an older message says nothing about where the logs part. Taking it for the answer to the probe
         // would send the whole window again for every such message: with a link that reorders, a storm.
         let found = match self.mode {
             Mode::Probe { waiting } => index >= self.next || (waiting && index >= self.probed),
             Mode::Replicate | Mode::Snapshot { .. } => false,
         };
+        self.lacking = false;
         self.matched = self.matched.max(index);
         self.acked = self.acked.max(index);
         self.next = self.next.max(self.matched + 1);
@@ -88,7 +92,8 @@ impl Progress {
             }
             Mode::Probe { .. } if found => self.enter_replicate(),
             Mode::Probe { .. } => {}
-            Mode::Snapshot { behind } if self.matched >= behind => self.enter_replicate(),
+            // Whatever became of the snapshot: it can do without.
+            Mode::Snapshot { .. } if self.matched >= base => self.enter_replicate(),
             Mode::Snapshot { .. } => {}
         }
     }
@@ -102,9 +107,11 @@ impl Progress {
                 self.enter_probe();
                 self.next = try_at.saturating_add(1).min(self.next).max(self.matched + 1);
             }
+            // It is the answer to what made the snapshot necessary, once more.
+            Mode::Snapshot { .. } => {}
             // Old news: this is not what the probe asked.
-            Mode::Probe { .. } | Mode::Snapshot { .. } if self.next - 1 != refused => {}
-            Mode::Probe { .. } | Mode::Snapshot { .. } => {
+            Mode::Probe { .. } if self.next - 1 != refused => {}
+            Mode::Probe { .. } => {
                 if refused == self.matched {
                     // Its disk has lost what it acknowledged: what is left there must be found anew.
                     self.matched = 0;
@@ -140,6 +147,33 @@ impl Progress {
         }
     }
 
+    /// A snapshot begins its way.
+    pub fn snapshot_begun(&mut self, index: u64) {
+        self.mode = Mode::Snapshot { pending: index };
+        self.lacking = false;
+        self.inflight.clear();
+    }
+
+    /// It needs a snapshot, and none can be sent now: to be looked at again when it shows that it lives. Answers whether
+    /// that is news.
+    pub fn snapshot_missing(&mut self) -> bool {
+        self.mode = Mode::Probe { waiting: true };
+        !core::mem::replace(&mut self.lacking, true)
+    }
+
+    /// What became of the snapshot. What follows waits until the member is heard: it may not have gone on from the
+    /// snapshot yet, and a snapshot that failed is not to be sent again at once.
+    pub fn snapshot_sent(&mut self, index: u64, complete: bool) {
+        if self.mode == (Mode::Snapshot { pending: index }) {
+            self.enter_probe();
+            self.mode = Mode::Probe { waiting: true };
+            if complete {
+                self.next = self.next.max(index + 1);
+            }
+            self.probed = self.next - 1;
+        }
+    }
+
     fn enter_probe(&mut self) {
         self.mode = Mode::Probe { waiting: false };
         self.next = self.matched + 1;
@@ -160,7 +194,7 @@ impl Progress {
     }
 
     /// The next append to this member, if one is due now. An error: what it needs, from that index on, lies below
-    /// our log.
+    /// our log, and it must be told what then: `snapshot_begun` or `snapshot_missing`.
     pub fn feed(
         &mut self,
         to: MemberId,
@@ -179,11 +213,7 @@ impl Progress {
             return Ok(None);
         }
         let index = self.next - 1;
-        let Some(log_term) = log.term(index) else {
-            let next = self.next;
-            self.mode = Mode::Snapshot { behind: log.base_index() };
-            return Err(next);
-        };
+        let Some(log_term) = log.term(index) else { return Err(self.next) };
         let entries =
             if full { alloc::vec::Vec::new() } else { log.slice(self.next, u64::MAX, limits.message_bytes) };
         let last = index + entries.len() as u64;
@@ -201,6 +231,14 @@ impl Progress {
             Mode::Replicate | Mode::Snapshot { .. } => {}
         }
         Ok(Some(Message { index, log_term, entries, commit, ..message::to(MessageType::MsgApp, to) }))
+    }
+
+    /// The snapshot on its way.
+    pub fn pending(&self) -> Option<u64> {
+        match self.mode {
+            Mode::Snapshot { pending } => Some(pending),
+            Mode::Probe { .. } | Mode::Replicate => None,
+        }
     }
 
     pub fn inflight(&self) -> usize {

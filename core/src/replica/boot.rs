@@ -3,6 +3,7 @@ use super::{
     Replica,
     checkpoints::Checkpoints,
     ids::Ids,
+    install::Install,
     persist::{Persist, Purpose},
     proposals::Proposals,
     publish::Publish,
@@ -94,6 +95,7 @@ impl Replica {
             last_index: entries.last().map_or(base.0, |entry| entry.index),
             commit: hard_state.commit,
         });
+        let newest = (stand.index > 0).then(|| stand.metadata());
         let setup = Setup {
             id: config.me.id,
             conf_state: stand.conf_state,
@@ -115,6 +117,7 @@ impl Replica {
             state,
             persist,
             checkpoints,
+            install: Install::default(),
             is_founding: is_new,
             proposals: Proposals::default(),
             reads: Reads::default(),
@@ -136,10 +139,14 @@ impl Replica {
             notes: Vec::new(),
             edition: None,
             is_dirty: true,
+            has_jumped: false,
             is_behind: true,
             is_replaying: true,
             config,
         };
+        if let Some(newest) = newest {
+            replica.raft.has_snapshot(newest);
+        }
         while replica.is_behind {
             replica.apply_committed(now, effects);
             // Nobody has begun to watch.

@@ -6,7 +6,7 @@
 use super::Replica;
 use crate::{Effect, Effects, Moment, Note, Plant, View, checkpoint::Stand};
 use alloc::{boxed::Box, vec::Vec};
-use detcd_proto::walpb;
+use detcd_proto::{raftpb::SnapshotMetadata, walpb};
 
 /// As many are kept.
 const KEPT: usize = 2;
@@ -52,7 +52,7 @@ enum Stage {
     },
     /// The mark is on its way.
     Marking {
-        index: u64,
+        mark: walpb::Snapshot,
     },
 }
 
@@ -82,7 +82,7 @@ impl Checkpoints {
     pub fn mark(&mut self) -> Option<walpb::Snapshot> {
         let Stage::Written { mark } = &self.stage else { return None };
         let mark = mark.clone();
-        self.stage = Stage::Marking { index: mark.index };
+        self.stage = Stage::Marking { mark: mark.clone() };
         Some(mark)
     }
 
@@ -92,6 +92,17 @@ impl Checkpoints {
             Stage::Resting { until } => Some(until),
             Stage::Idle | Stage::Writing { .. } | Stage::Written { .. } | Stage::Marking { .. } => None,
         }
+    }
+
+    /// The state was made from a checkpoint of the leader's, marked already. Neither the log nor an older checkpoint leads
+    /// there.
+    pub fn restored(&mut self, index: u64, bytes: u64, written: u64) {
+        self.kept = Vec::from([index]);
+        (self.bytes, self.taken_at, self.read_back, self.failures) = (bytes, written, 0, 0);
+        if matches!(self.stage, Stage::Written { .. }) {
+            self.stage = Stage::Idle;
+        }
+        self.to_forget = Some(Forgettable { checkpoints_below: index, log_upto: index });
     }
 
     /// The newest that is good and marked; 0 if there is none.
@@ -113,9 +124,11 @@ impl Replica {
         let newest = self.checkpoints.newest();
         let written = self.persist.written();
         let log_bytes = written - self.checkpoints.taken_at + self.checkpoints.read_back;
-        if self.applied - newest <= self.config.snapshot_count
-            || log_bytes < self.checkpoints.bytes / LOG_SHARE
-        {
+        let is_due = self.applied - newest > self.config.snapshot_count
+            && log_bytes >= self.checkpoints.bytes / LOG_SHARE;
+        // The membership is ahead of the state as long as the state has not followed a snapshot of the leader's.
+        let may = self.applied > newest && !self.install.is_restoring();
+        if !may || !(is_due || self.raft.lacks_snapshot()) {
             return;
         }
         let stand =
@@ -153,6 +166,10 @@ impl Replica {
             panic!("only a checkpoint that was asked for can be done")
         };
         assert_eq!(index, asked, "the checkpoint that was asked for is done");
+        if index <= self.checkpoints.newest() {
+            // The state has jumped beyond it meanwhile. It goes with the others before that.
+            return;
+        }
         self.checkpoints.bytes = bytes;
         self.checkpoints.taken_at = taken_at;
         self.checkpoints.read_back = 0;
@@ -177,7 +194,10 @@ impl Replica {
     /// The mark of the newest checkpoint is on the disk: it counts, and what it replaces can go.
     pub(super) fn checkpoint_marked(&mut self) {
         let stage = core::mem::replace(&mut self.checkpoints.stage, Stage::Idle);
-        let Stage::Marking { index } = stage else { panic!("only a mark on its way can arrive") };
+        let Stage::Marking { mark } = stage else { panic!("only a mark on its way can arrive") };
+        let walpb::Snapshot { index, term, conf_state } = mark;
+        let conf_state = conf_state.unwrap_or_default();
+        self.raft.has_snapshot(SnapshotMetadata { conf_state, index, term });
         let kept = &mut self.checkpoints.kept;
         kept.push(index);
         kept.drain(..kept.len().saturating_sub(KEPT));

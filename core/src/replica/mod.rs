@@ -9,6 +9,7 @@ mod apply;
 mod boot;
 mod checkpoints;
 mod ids;
+mod install;
 mod lease;
 mod members;
 mod persist;
@@ -30,7 +31,9 @@ use crate::{
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 pub use boot::{Recovered, Restored, founding_entries};
 use checkpoints::Checkpoints;
+use detcd_proto::raftpb::MessageType;
 use ids::Ids;
+use install::Install;
 use persist::{Persist, Purpose};
 use proposals::Proposals;
 use publish::Publish;
@@ -46,6 +49,7 @@ pub struct Replica {
     state: State,
     persist: Persist,
     checkpoints: Checkpoints,
+    install: Install,
     /// The first entries of a new cluster are not safe yet; until then this member takes no part.
     is_founding: bool,
 
@@ -79,6 +83,8 @@ pub struct Replica {
     edition: Option<Arc<Edition>>,
     /// The next edition differs from the last.
     is_dirty: bool,
+    /// Between the last edition and the next, the state was replaced.
+    has_jumped: bool,
     /// More is committed than could be applied in one turn.
     is_behind: bool,
     /// The log is being read back: what was seen in it was seen before.
@@ -116,7 +122,11 @@ impl Replica {
             Input::Admin { ticket, order } => self.obey(now, ticket, order),
             Input::Receive { from, message } => {
                 // A member that is not in any log yet says nothing and promises nothing.
-                if !self.is_founding {
+                let is_snapshot = message.r#type == i32::from(MessageType::MsgSnap);
+                if is_snapshot {
+                    let reason = "it sends a snapshot without what it holds";
+                    self.notes.push(Note::MessageRefused { from, reason });
+                } else if !self.is_founding {
                     self.raft.step(now, from, *message);
                 }
             }
@@ -140,6 +150,11 @@ impl Replica {
             },
             Input::CheckpointDone { index, bytes } => self.checkpoint_done(index, bytes),
             Input::CheckpointFailed { index } => self.checkpoint_failed(now, index),
+            Input::CheckpointSent { to, index, shipment } => self.checkpoint_sent(to, index, shipment),
+            Input::CheckpointArrived { from, message, draft } => {
+                self.checkpoint_arrived(now, from, *message, draft);
+            }
+            Input::CheckpointStaged { draft, restored } => self.checkpoint_staged(now, draft, restored),
         }
     }
 
@@ -192,6 +207,7 @@ impl Replica {
             _ => Arc::new(Edition {
                 view: self.view(),
                 changes: Vec::new(),
+                is_jump: false,
                 standing,
                 stand: self.stand(),
                 tally: self.state.tally,

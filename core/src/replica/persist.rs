@@ -1,6 +1,9 @@
 //! One write on its way to the disk at a time; what comes up meanwhile goes into the next.
 use crate::{Effect, Effects, wal};
-use detcd_proto::{raftpb, walpb};
+use detcd_proto::{
+    raftpb::{self, SnapshotMetadata},
+    walpb,
+};
 
 #[derive(Debug)]
 pub struct Persist {
@@ -25,6 +28,11 @@ impl Persist {
 
     pub fn is_idle(&self) -> bool {
         self.in_flight.is_none()
+    }
+
+    /// The next write begins with a checkpoint that takes the place of the log.
+    pub fn restore(&mut self, SnapshotMetadata { conf_state, index, term }: SnapshotMetadata) {
+        self.log.restore(&walpb::Snapshot { index, term, conf_state: Some(conf_state) });
     }
 
     pub fn start(

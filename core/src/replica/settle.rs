@@ -14,6 +14,7 @@ impl Replica {
             self.send_kept(now);
             self.ask(now);
             self.raft.settle(now);
+            self.jump(effects);
             self.apply_committed(now, effects);
             // A renewal that waited for an entry asks only now.
             self.ask(now);
@@ -26,7 +27,13 @@ impl Replica {
             self.take_checkpoint(now, effects);
             self.write(effects);
             for (to, message) in self.raft.take_messages() {
-                effects.push(Effect::Send { to, message: Box::new(message) });
+                let is_snapshot = message.snapshot.is_some();
+                let message = Box::new(message);
+                effects.push(if is_snapshot {
+                    Effect::SendCheckpoint { to, message }
+                } else {
+                    Effect::Send { to, message }
+                });
             }
             for note in self.raft.take_notes().into_iter().chain(self.notes.drain(..)) {
                 effects.note(note);
@@ -43,7 +50,8 @@ impl Replica {
         if !self.persist.is_idle() {
             return;
         }
-        let mark = self.checkpoints.mark();
+        // Between a log that has begun anew and the mark that says so, nothing comes.
+        let mark = if self.install.is_restoring() { None } else { self.checkpoints.mark() };
         // A mark counts only if the log says that its index is committed.
         let write = if mark.is_some() { self.raft.take_write_of_commit() } else { self.raft.take_write() };
         if write.is_none() && mark.is_none() {
@@ -51,7 +59,10 @@ impl Replica {
         }
         let purpose =
             Purpose::Running { raft: write.as_ref().map(|write| write.number), mark: mark.is_some() };
-        let Write { entries, hard_state, .. } = write.unwrap_or_default();
+        let Write { restored, entries, hard_state, .. } = write.unwrap_or_default();
+        if let Some(restored) = restored {
+            self.persist.restore(restored);
+        }
         self.persist.start(purpose, &entries, hard_state.as_ref(), mark.as_ref(), effects);
     }
 
@@ -84,10 +95,16 @@ impl Replica {
             return;
         }
         self.is_dirty = false;
-        let changes = core::mem::take(&mut self.changes);
+        let is_jump = core::mem::take(&mut self.has_jumped);
+        let mut changes = core::mem::take(&mut self.changes);
+        if is_jump {
+            // They would be heard without what came before them.
+            changes.clear();
+        }
         let edition = Arc::new(Edition {
             view: self.view(),
             changes,
+            is_jump,
             standing,
             stand: self.stand(),
             tally: self.state.tally,

@@ -275,7 +275,7 @@ impl Reader {
                 Ok(())
             }
             Kind::Snapshot => {
-                self.snapshots.push(walpb::Snapshot::decode(&data[..]).map_err(decode)?);
+                self.mark(walpb::Snapshot::decode(&data[..]).map_err(decode)?);
                 Ok(())
             }
             Kind::Crc => Ok(()),
@@ -290,6 +290,24 @@ impl Reader {
                 Ok(())
             }
         }
+    }
+
+    /// What a checkpoint stands for is committed. If the entry at its index is another here, or must have been because the
+    /// one behind it is older, then this is a checkpoint of the leader's, and nothing from there on was ever committed.
+    fn mark(&mut self, mark: walpb::Snapshot) {
+        if let Some(first) = self.entries.first() {
+            let conflicts = if mark.index.checked_add(1) == Some(first.index) {
+                first.term < mark.term
+            } else {
+                let place = mark.index.checked_sub(first.index).and_then(|place| usize::try_from(place).ok());
+                let held = place.and_then(|place| self.entries.get(place));
+                held.is_some_and(|held| held.term != mark.term)
+            };
+            if conflicts {
+                self.entries.truncate(mark.index.saturating_sub(first.index) as usize);
+            }
+        }
+        self.snapshots.push(mark);
     }
 
     /// An entry at an index already read replaces it and everything behind it: the leader changed, and so did the log.

@@ -418,3 +418,50 @@ fn entries_may_go_on_behind_a_mark() {
     files.write(&mut again);
     assert_eq!(files.0.last().unwrap().0.first_index, 104);
 }
+
+/// A log of twenty entries, in whose place a checkpoint of another member steps: what was at 15 and behind was never
+/// committed.
+#[test]
+fn a_restored_checkpoint_takes_what_conflicts_with_it() {
+    let (mut files, mut writer) = (Files::default(), Writer::create(&META, BIG));
+    for index in 1..=20 {
+        writer.save(&[entry(index, 1, 40)], Some(&state(1, index.min(10) - 1)));
+    }
+    files.write(&mut writer);
+    let torn = files.0[0].1.len();
+    let restored = walpb::Snapshot { index: 15, term: 3, ..Default::default() };
+    writer.restore(&restored);
+    writer.save(&[], Some(&state(3, 15)));
+    files.write(&mut writer);
+    let log = files.read().unwrap();
+    let start = Start { index: 15, term: 3 };
+    assert_eq!((log.last_index(), log.starts().last(), log.check(start)), (14, Some(start), Ok(())));
+
+    let mut more = Files(files.0.clone());
+    writer.save(&[entry(16, 3, 40)], None);
+    more.write(&mut writer);
+    let log = more.read().unwrap();
+    assert_eq!((log.entries[0].index, log.gap), (16, Some(Gap { have: 14, found: 16 })));
+    assert_eq!((log.check(start), Writer::resume(&log, BIG).take()), (Ok(()), None));
+
+    // The mark is there, and the state that makes it count is torn: the old log goes on, without what is known to be wrong.
+    let mut half = Writer::create(&META, BIG);
+    half.restore(&restored);
+    let mark = half.take().unwrap().1.len() - Writer::create(&META, BIG).take().unwrap().1.len();
+    files.0[0].1.truncate(torn + mark);
+    let log = files.read().unwrap();
+    assert_eq!((log.last_index(), log.starts().last()), (14, Some(Start::default())));
+}
+
+/// The entry at the index of the checkpoint lies in a segment that was forgotten.
+#[test]
+fn what_is_older_than_the_checkpoint_before_it_conflicts() {
+    for (term, kept) in [(1, 0), (3, 2)] {
+        let mut writer = Writer::create(&META, BIG);
+        let mut files = Files::default();
+        writer.save(&[entry(16, term, 4), entry(17, term, 4)], None);
+        writer.mark(&walpb::Snapshot { index: 15, term: 3, ..Default::default() });
+        files.write(&mut writer);
+        assert_eq!(files.read().unwrap().entries.len(), kept);
+    }
+}

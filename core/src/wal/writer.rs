@@ -86,6 +86,13 @@ impl Writer {
         self.dirty = true;
     }
 
+    /// Marks that a checkpoint of another member takes the place of this log: with a hard state that says that its index
+    /// is committed, what the log had behind that index is gone.
+    pub fn restore(&mut self, checkpoint: &walpb::Snapshot) {
+        self.mark(checkpoint);
+        self.last_index = checkpoint.index;
+    }
+
     /// How many bytes were saved since this writer began, heads of segments included.
     pub fn written(&self) -> u64 {
         self.written + self.buffer.len() as u64

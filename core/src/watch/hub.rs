@@ -211,7 +211,11 @@ impl Hub {
             Some(_) => None,
             None => self.leaderless_since.or(Some(now)),
         };
+        let before = self.view.keyspace.revision();
         self.view = edition.view.clone();
+        if edition.is_jump {
+            return self.jump(before);
+        }
         let early = self.config.plants.has(Plant::FutureRevWatch);
         let mut concerned = Vec::new();
         for changes in edition.changes.chunk_by(|a, b| a.record.mod_revision() == b.record.mod_revision()) {
@@ -233,6 +237,26 @@ impl Hub {
             }
             for (id, events) in replies {
                 self.deliver(id, revision, events, sink);
+            }
+        }
+    }
+
+    /// What happened between the revision `before` and now was not heard one by one: whoever heard everything so far catches
+    /// up from the view. Who waits for what is still to come goes on waiting.
+    fn jump(&mut self, before: i64) {
+        let revision = self.view.keyspace.revision();
+        for (stream_id, stream) in &mut self.streams {
+            for (id, watcher) in &mut stream.watchers {
+                let Place::Synced { from } = watcher.place else { continue };
+                let next = from.max(before + 1);
+                if next > revision {
+                    continue;
+                }
+                watcher.place = Place::Lagging { next };
+                self.index.remove(&watcher.range, (*stream_id, *id));
+                if !stream.full {
+                    self.lagging.insert((*stream_id, *id));
+                }
             }
         }
     }

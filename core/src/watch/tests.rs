@@ -132,15 +132,34 @@ impl World {
     }
 
     fn edition(&mut self, changes: Vec<crate::store::Change>) {
+        self.publish(changes, false);
+    }
+
+    fn publish(&mut self, changes: Vec<crate::store::Change>, is_jump: bool) {
         let standing = Standing { leader: self.leader, ..Standing::default() };
         let edition = Arc::new(Edition {
             view: view(&self.store),
             changes,
+            is_jump,
             standing,
             stand: Default::default(),
             tally: Default::default(),
         });
         self.turn([HubInput::Edition(edition)]);
+    }
+
+    /// What these puts lead to comes as a whole from another member, compacted up to a revision.
+    fn jump(&mut self, puts: &[(&str, &str)], compacted: Option<i64>) {
+        for (key, value) in puts {
+            let mut write = self.store.begin();
+            write.put(key.as_bytes(), value.as_bytes(), 0);
+            write.finish();
+        }
+        if let Some(revision) = compacted {
+            self.store.compact(revision).unwrap();
+            while !self.store.compact_step(100) {}
+        }
+        self.publish(Vec::new(), true);
     }
 
     /// One revision with these puts; a key without a value is deleted.
@@ -198,6 +217,64 @@ fn create(key: &str, end: &str, start_revision: i64) -> WatchCreateRequest {
         start_revision,
         ..WatchCreateRequest::default()
     }
+}
+
+/// Nothing is lost, nothing comes twice, and who waits for a revision to come goes on waiting.
+#[test]
+fn a_jump_is_heard_as_what_led_there() {
+    let mut world = World::new();
+    world.put("a", "1");
+    world.watch(A, "a", "z", 2);
+    world.watch(A, "a", "", 5);
+    world.watch(B, "a", "z", 9);
+    world.put("b", "2");
+    world.told();
+    world.jump(&[("a", "3"), ("c", "4"), ("a", "5")], None);
+    let at = world.store.keyspace().revision();
+    assert_eq!(at, 6);
+    world.put("a", "7");
+    world.put("a", "8");
+    world.put("a", "9");
+    let told = world.told();
+    let of = |stream: &str, id: &str| -> Vec<String> {
+        let prefix = format!("{stream} {id} ");
+        told.iter().filter_map(|line| line.strip_prefix(&prefix)).map(String::from).collect()
+    };
+    assert_eq!(
+        of("1", "#0").join(", "),
+        "@6 put a=3@4 put c=4@5 put a=5@6, @7 put a=7@7, @8 put a=8@8, @9 put a=9@9"
+    );
+    assert_eq!(of("1", "#1").join(", "), "@6 put a=5@6, @7 put a=7@7, @8 put a=8@8, @9 put a=9@9");
+    assert_eq!(of("2", "#0").join(", "), "@9 put a=9@9");
+}
+
+#[test]
+fn who_missed_in_a_jump_what_is_compacted_is_told_so() {
+    let mut world = World::new();
+    world.put("a", "1");
+    world.watch(A, "a", "", 0);
+    world.watch(A, "a", "", 8);
+    world.told();
+    world.jump(&[("a", "2"), ("a", "3"), ("b", "4")], Some(5));
+    assert_eq!(world.told(), ["1 #0 @0 canceled compacted=5"]);
+    world.jump(&[("a", "5"), ("a", "6"), ("a", "7")], None);
+    assert_eq!(world.told(), ["1 #1 @8 put a=7@8"]);
+}
+
+/// A stream that is full when the state jumps hears of it when it has room.
+#[test]
+fn a_full_stream_catches_up_over_a_jump() {
+    let mut world = World::new();
+    world.watch(A, "a", "", 0);
+    world.told.room.insert(A, 0);
+    world.put("a", "1");
+    world.watch(A, "a", "", 0);
+    world.told();
+    world.jump(&[("a", "2"), ("a", "3")], None);
+    assert!(world.told().is_empty());
+    world.told.room.clear();
+    world.turn([HubInput::Room { stream: A }]);
+    assert_eq!(world.told(), ["1 #0 @4 put a=1@2 put a=2@3 put a=3@4", "1 #1 @4 put a=2@3 put a=3@4"]);
 }
 
 #[test]

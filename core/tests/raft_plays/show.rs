@@ -3,6 +3,7 @@ use detcd_core::raft::{Mode, Status, Write};
 use detcd_proto::Message as _;
 use detcd_proto::raftpb::{
     ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType,
+    SnapshotMetadata,
 };
 
 pub fn entry(entry: &Entry) -> String {
@@ -71,6 +72,9 @@ pub fn message(m: &Message) -> String {
         T::MsgHeartbeatResp => round().trim_start().to_string(),
         T::MsgReadIndex => format!("ctx={}", ctx()),
         T::MsgReadIndexResp => format!("ctx={} index={}", ctx(), m.index),
+        T::MsgSnap => {
+            m.snapshot.as_ref().map(|snapshot| self::snapshot(&snapshot.metadata)).unwrap_or_default()
+        }
         T::MsgProp => entries(&m.entries).trim_start().to_string(),
         _ => String::new(),
     };
@@ -80,7 +84,12 @@ pub fn message(m: &Message) -> String {
 
 pub fn write(write: &Write) -> String {
     let state = write.hard_state.as_ref().map(hard_state).unwrap_or_default();
-    format!("writes #{}{}{state}", write.number, entries(&write.entries))
+    let restored = write.restored.as_ref().map(|one| format!(" {}", snapshot(one))).unwrap_or_default();
+    format!("writes #{}{restored}{}{state}", write.number, entries(&write.entries))
+}
+
+pub fn snapshot(snapshot: &SnapshotMetadata) -> String {
+    format!("snapshot {}/{} {}", snapshot.index, snapshot.term, conf_state(&snapshot.conf_state))
 }
 
 fn hard_state(state: &HardState) -> String {
@@ -127,7 +136,7 @@ pub fn status(status: &Status, terms: &[u64]) -> String {
             Mode::Probe { waiting: true } => "probe waiting".to_string(),
             Mode::Probe { waiting: false } => "probe".to_string(),
             Mode::Replicate => format!("replicate inflight={}", peer.inflight),
-            Mode::Snapshot { behind } => format!("behind {behind}"),
+            Mode::Snapshot { pending } => format!("snapshot {pending}"),
         };
         let silent = if peer.active { "" } else { " silent" };
         out.push_str(&format!(

@@ -15,10 +15,14 @@
 //! | `deliver all`, `deliver 1->2 [first=N]`, `deliver 1->2,3` | in the order they were sent, one turn per link for the latter two |
 //! | `drop all`, `drop 1->2 [first=N]`, `repeat 1->2`, `queue` | lose, double, show messages |
 //! | `append 1->2 term=3 prev=2/1 [terms=1,1] [commit=5]` | an append that 1 may have sent once, delivered at once |
+//! | `snap 1->2 term=3 at=2/1 [voters=1,2] [learners=] [outgoing=]` | likewise, a snapshot |
 //! | `cut 3`, `heal 3` | messages from and to it are lost when they are sent |
 //! | `persist 2` | its write under way is durable (`disk=manual`) |
 //! | `crash 2 [kept]`, `crash 2 torn`, `restart 2` | the write under way is lost, or kept, or loses only its end: the hard state |
 //! | `lost 1 2` | 1 hears that its link to 2 broke |
+//! | `checkpoint 1 [keep=N]` | what is applied is durable as a snapshot, and of the log all but the last N applied entries is forgotten |
+//! | `restore 3` | what belongs to the snapshot that 3 wants is durable there |
+//! | `shipped 1->3 at=5 [failed]` | 1 hears what became of its snapshot |
 //! | `status [1]` | |
 //! | `quietly COMMAND` | nothing is shown |
 use crate::show;
@@ -28,7 +32,7 @@ use detcd_core::{MemberId, Moment, Plants, Rng, Span};
 use detcd_proto::Message as _;
 use detcd_proto::raftpb::{
     ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType,
-    HardState, Message, MessageType,
+    HardState, Message, MessageType, Snapshot, SnapshotMetadata,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +56,10 @@ struct Node {
     hard_state: HardState,
     writing: Option<Write>,
     commit: u64,
+    /// The newest on its disk.
+    snapshot: Option<SnapshotMetadata>,
+    /// It was offered and is not restored yet.
+    wanted: Option<SnapshotMetadata>,
 }
 
 /// The words of a command: plain ones in order, and `name=value` ones.
@@ -173,6 +181,7 @@ impl Stage {
                 }
             }
             "append" => self.append(rest[0], &words),
+            "snap" => self.snap(rest[0], &words),
             "cut" => self.cut.extend([words.member(1)]),
             "heal" => {
                 self.cut.remove(&words.member(1));
@@ -184,6 +193,7 @@ impl Stage {
                 node.raft = None;
                 if let Some(mut write) = node.writing.take().filter(|_| kept || torn) {
                     write.hard_state = write.hard_state.filter(|_| kept);
+                    write.restored = write.restored.filter(|_| kept);
                     node.store(write);
                 }
             }
@@ -194,6 +204,25 @@ impl Stage {
                     raft.unreachable(peer);
                     Vec::new()
                 });
+            }
+            "checkpoint" => self.checkpoint(words.member(1), words.number("keep").unwrap_or(0)),
+            "restore" => {
+                let Some(snapshot) = self.node(words.member(1)).wanted.take() else {
+                    return self.out.push_str("nothing to restore\n");
+                };
+                self.turn(words.member(1), |raft, now| {
+                    let is_done = raft.restore(now, &snapshot);
+                    (!is_done).then(|| "it is not needed any more".to_string()).into_iter().collect()
+                });
+            }
+            "shipped" => {
+                let (index, complete) = (words.number("at").expect("at="), !rest.contains(&"failed"));
+                for (from, to) in links(rest[0]) {
+                    self.turn(from, |raft, _| {
+                        raft.snapshot_sent(MemberId(to), index, complete);
+                        Vec::new()
+                    });
+                }
             }
             "status" => {
                 let one = rest.first().map(|_| words.member(1));
@@ -228,7 +257,17 @@ impl Stage {
 
     fn place(&mut self, member: u64, disk: Vec<Entry>, hard_state: HardState, base: (u64, u64)) {
         let now = Moment(0) + Span::secs(1);
-        let node = Node { raft: None, now, base, disk, hard_state, writing: None, commit: 0 };
+        let node = Node {
+            raft: None,
+            now,
+            base,
+            disk,
+            hard_state,
+            writing: None,
+            commit: 0,
+            snapshot: None,
+            wanted: None,
+        };
         self.nodes.insert(member, node);
         self.start(member);
     }
@@ -239,15 +278,17 @@ impl Stage {
         let max_inflight_messages = option("inflight").unwrap_or(16) as usize;
         let max_uncommitted_bytes = option("uncommitted").unwrap_or(1 << 20);
         let pre_vote = self.options.get("prevote").map(String::as_str) != Some("off");
-        let (conf_state, plants) = (self.first.clone(), self.plants);
+        let (first, plants) = (self.first.clone(), self.plants);
         let node = self.node(member);
+        let snapshot = node.snapshot.clone();
+        let conf_state = snapshot.as_ref().map_or(first, |snapshot| snapshot.conf_state.clone());
         let setup = Setup {
             id: MemberId(member),
             conf_state,
             hard_state: node.hard_state,
             entries: node.disk.clone(),
             base: node.base,
-            applied: node.base.0,
+            applied: snapshot.as_ref().map_or(node.base.0, |snapshot| snapshot.index),
             heartbeat_interval: Span::millis(100),
             election_timeout: Span::millis(1000),
             pre_vote,
@@ -258,8 +299,30 @@ impl Stage {
             rng: Rng::from_seed(member),
         };
         node.raft = Some(Raft::new(setup, node.now));
-        node.commit = 0;
-        self.turn(member, |_, _| Vec::new());
+        (node.commit, node.wanted) = (0, None);
+        self.turn(member, |raft, _| {
+            snapshot.into_iter().for_each(|snapshot| raft.has_snapshot(snapshot));
+            Vec::new()
+        });
+    }
+
+    fn checkpoint(&mut self, member: u64, keep: u64) {
+        let node = self.node(member);
+        let raft = node.raft.as_ref().expect("it runs");
+        let index = raft.status().applied;
+        let term = raft.entry_term(index).expect("what was applied last is held");
+        let snapshot = SnapshotMetadata { conf_state: raft.conf_state(), index, term };
+        node.snapshot = Some(snapshot.clone());
+        node.hard_state.commit = node.hard_state.commit.max(index);
+        self.turn(member, |raft, _| {
+            raft.has_snapshot(snapshot);
+            raft.forget(index.saturating_sub(keep));
+            Vec::new()
+        });
+        let base = self.node(member).raft.as_ref().expect("it runs").base();
+        let node = self.node(member);
+        node.disk.drain(..(base.0 - node.base.0) as usize);
+        node.base = base;
     }
 
     fn node(&mut self, member: u64) -> &mut Node {
@@ -312,6 +375,10 @@ impl Stage {
             for (_, message) in raft.take_messages() {
                 self.send(message);
             }
+            if let Some(snapshot) = raft.take_offer() {
+                self.out.push_str(&format!("{member}: wants {}\n", show::snapshot(&snapshot)));
+                self.node(member).wanted = Some(snapshot);
+            }
             let mut again = false;
             if let Some(write) = raft.take_write() {
                 self.out.push_str(&format!("{member}: {}\n", show::write(&write)));
@@ -327,6 +394,9 @@ impl Stage {
             if raft.commit() > self.node(member).commit {
                 self.node(member).commit = raft.commit();
                 self.out.push_str(&format!("{member}: commit {}\n", raft.commit()));
+            }
+            if let Some(index) = raft.take_restored() {
+                self.out.push_str(&format!("{member}: jumps to {index}\n"));
             }
             self.apply(member, &mut raft, now);
             for (ctx, index) in raft.take_reads() {
@@ -393,6 +463,33 @@ impl Stage {
         }
     }
 
+    fn snap(&mut self, link: &str, words: &Words<'_>) {
+        let (index, term) = words.place("at");
+        let ids = |name| {
+            let list = words.named.get(name).copied().unwrap_or_default();
+            let ids = list.split(',').filter(|id| !id.is_empty());
+            ids.map(|id| id.parse().expect("a member's number")).collect()
+        };
+        let conf_state = ConfState {
+            voters: ids("voters"),
+            learners: ids("learners"),
+            voters_outgoing: ids("outgoing"),
+            ..ConfState::default()
+        };
+        for (from, to) in links(link) {
+            let metadata = SnapshotMetadata { conf_state: conf_state.clone(), index, term };
+            let message = Message {
+                r#type: MessageType::MsgSnap as i32,
+                from,
+                to,
+                term: words.number("term").expect("term="),
+                snapshot: Some(Snapshot { data: None, metadata }),
+                ..Message::default()
+            };
+            self.hand_over(to, vec![message]);
+        }
+    }
+
     fn settle(&mut self) {
         loop {
             self.deliver_all();
@@ -453,7 +550,7 @@ impl Stage {
                 self.out.push_str(&format!("{member}: is down\n"));
                 continue;
             };
-            let terms: Vec<u64> = (node.base.0 + 1..=raft.last_index())
+            let terms: Vec<u64> = (raft.base().0 + 1..=raft.last_index())
                 .map(|index| raft.entry_term(index).expect("it holds it"))
                 .collect();
             self.out.push_str(&show::status(&raft.status(), &terms));
@@ -463,6 +560,11 @@ impl Stage {
 
 impl Node {
     fn store(&mut self, write: Write) {
+        if let Some(snapshot) = write.restored {
+            self.base = (snapshot.index, snapshot.term);
+            self.snapshot = Some(snapshot);
+            self.disk.clear();
+        }
         for entry in write.entries {
             self.disk.truncate((entry.index - self.base.0 - 1) as usize);
             self.disk.push(entry);

@@ -1,10 +1,10 @@
 //! What must be true in every run, whatever the faults. The names are those of the Raft paper, figure 3.
 use detcd_core::raft::Raft;
-use detcd_proto::raftpb::{ConfState, Entry};
+use detcd_proto::raftpb::{ConfState, Entry, SnapshotMetadata};
 use std::collections::BTreeMap;
 
-/// The durable log of one member, for counting who holds what.
-pub type DiskLog<'a> = &'a [Entry];
+/// The durable log of one member, for counting who holds what: everything up to an index, and these entries behind it.
+pub type DiskLog<'a> = (u64, &'a [Entry]);
 
 #[derive(Default)]
 pub struct Judge {
@@ -15,6 +15,8 @@ pub struct Judge {
     /// Committed entries' terms from index 1 on, with the term of the leader that committed them.
     committed: Vec<(u64, u64)>,
     applied: Vec<Entry>,
+    /// The membership behind each entry, as whoever applied it first had it.
+    memberships: BTreeMap<u64, ConfState>,
     /// For each question about the read index: what was committed when it was asked.
     questions: BTreeMap<u64, u64>,
     pub reads_answered: u64,
@@ -45,7 +47,7 @@ impl Judge {
             return Err(format!("election safety: term {term} is led by {leader:?} and by {:?}", (id, life)));
         }
         for (index, (entry_term, by)) in (1..).zip(&self.committed) {
-            if *by < term && raft.entry_term(index) != Some(*entry_term) {
+            if *by < term && index > raft.base().0 && raft.entry_term(index) != Some(*entry_term) {
                 return Err(format!("leader completeness: {id} leads term {term} without entry {index}"));
             }
         }
@@ -62,8 +64,10 @@ impl Judge {
         for index in known + 1..=raft.commit() {
             let term = raft.entry_term(index).ok_or("committed beyond the log")?;
             let holds = |member: &u64| {
-                let log = disks.get(member).copied().unwrap_or_default();
-                log.get(index as usize - 1).is_some_and(|entry| entry.term == term)
+                let (base, log) = disks.get(member).copied().unwrap_or_default();
+                // Nobody's log begins behind what is not committed.
+                let at = index.checked_sub(base + 1).expect("a base is committed") as usize;
+                log.get(at).is_some_and(|entry| entry.term == term)
             };
             if !has_quorum(&conf_state, holds) {
                 return Err(format!("durability: {} committed {index} before a quorum held it", raft.id()));
@@ -90,6 +94,24 @@ impl Judge {
             return Err(format!("{member} applies {} before it is committed", entry.index));
         }
         Ok(())
+    }
+
+    /// The membership is a function of the log.
+    pub fn membership(&mut self, member: u64, index: u64, state: ConfState) -> Verdict {
+        let known = self.memberships.entry(index).or_insert_with(|| state.clone());
+        if *known == state {
+            return Ok(());
+        }
+        Err(format!("membership: {member} has {state:?} at {index}, not {known:?}"))
+    }
+
+    /// A snapshot stands for entries that are committed, and knows who was in the cluster then.
+    pub fn restored(&mut self, member: u64, snapshot: &SnapshotMetadata) -> Verdict {
+        let SnapshotMetadata { index, term, conf_state } = snapshot;
+        match self.committed.get(*index as usize - 1) {
+            Some((committed, _)) if committed == term => self.membership(member, *index, conf_state.clone()),
+            other => Err(format!("state machine safety: {member} restores {index}/{term}, not {other:?}")),
+        }
     }
 
     pub fn asked(&mut self, ctx: u64) {

@@ -1,12 +1,16 @@
 //! A cluster in one event queue: members with a disk each, links that lose, repeat and reorder, and a hand that cuts,
 //! crashes and asks.
 mod hand;
+mod snapshots;
 
 use crate::judge::{DiskLog, Judge};
 use detcd_core::raft::{Raft, Setup, Write};
 use detcd_core::{MemberId, Moment, Note, Plants, Rng, Span};
 use detcd_proto::Message as _;
-use detcd_proto::raftpb::{ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType};
+use detcd_proto::raftpb::{
+    ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType, SnapshotMetadata,
+};
+use snapshots::{Habits, is_snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,10 @@ pub struct Deeds {
     pub transfers: u64,
     pub conf_changes: u64,
     pub rejections: u64,
+    pub forgotten: u64,
+    pub snapshots: u64,
+    pub snapshots_lost: u64,
+    pub restored: u64,
     /// Of every message delivered.
     pub hash: u64,
 }
@@ -52,6 +60,10 @@ impl Deeds {
         self.transfers += other.transfers;
         self.conf_changes += other.conf_changes;
         self.rejections += other.rejections;
+        self.forgotten += other.forgotten;
+        self.snapshots += other.snapshots;
+        self.snapshots_lost += other.snapshots_lost;
+        self.restored += other.restored;
         self.hash ^= other.hash;
     }
 
@@ -59,6 +71,7 @@ impl Deeds {
         let Deeds { elections, committed, reads, crashes, torn_writes, cuts, lost, repeated, .. } = *self;
         let mut all = vec![elections, committed, reads, crashes, torn_writes, cuts, lost, repeated];
         all.extend([self.transfers, self.rejections, self.astray]);
+        all.extend([self.forgotten, self.snapshots, self.snapshots_lost, self.restored]);
         if profile == Profile::Changing {
             all.push(self.conf_changes);
         }
@@ -84,6 +97,25 @@ enum Event {
     Start {
         member: u64,
     },
+    /// A checkpoint of its state is durable.
+    Checkpointed {
+        member: u64,
+        life: u64,
+        snapshot: SnapshotMetadata,
+    },
+    /// What became of a snapshot is known where it came from.
+    Shipped {
+        from: u64,
+        to: u64,
+        index: u64,
+        complete: bool,
+    },
+    /// What a snapshot holds is durable where it was sent.
+    Staged {
+        member: u64,
+        life: u64,
+        snapshot: SnapshotMetadata,
+    },
     Propose,
     Read,
     Fault,
@@ -101,12 +133,18 @@ enum Event {
 }
 
 struct Node {
+    /// Everything up to here is on the disk by way of a snapshot at least.
+    base: (u64, u64),
+    snapshot: SnapshotMetadata,
     disk: Vec<Entry>,
     hard_state: HardState,
     writing: Option<Write>,
     raft: Option<Raft>,
     life: u64,
     applied: u64,
+    applied_term: u64,
+    /// A checkpoint is being written, or a snapshot staged.
+    is_busy: bool,
     /// The one alarm that counts.
     wake: Moment,
     /// Until then nothing is applied.
@@ -138,9 +176,9 @@ pub struct World {
     queue: BTreeMap<(Moment, u64), Event>,
     scheduled: u64,
     nodes: BTreeMap<u64, Node>,
-    first_voters: Vec<u64>,
     cuts: BTreeSet<(u64, u64)>,
     rates: Rates,
+    habits: Habits,
     healed: bool,
     /// Crashed for good, or deaf for good, when everything else healed.
     gone: BTreeSet<u64>,
@@ -175,13 +213,18 @@ impl World {
             uncommitted_bytes: [2_000, 20_000, 100_000][rng.below(3) as usize],
             astray_permille: [0, 0, 5, 50][rng.below(4) as usize],
         };
+        let conf_state = ConfState { voters: (1..=voters).collect(), ..ConfState::default() };
         let node = |_| Node {
+            base: (0, 0),
+            snapshot: SnapshotMetadata { conf_state: conf_state.clone(), index: 0, term: 0 },
             disk: Vec::new(),
             hard_state: HardState::default(),
             writing: None,
             raft: None,
             life: 0,
             applied: 0,
+            applied_term: 0,
+            is_busy: false,
             wake: Moment(0),
             lazy: Moment(0),
         };
@@ -193,9 +236,9 @@ impl World {
             queue: BTreeMap::new(),
             scheduled: 0,
             nodes: (1..=members).map(|member| (member, node(member))).collect(),
-            first_voters: (1..=voters).collect(),
             cuts: BTreeSet::new(),
             rates,
+            habits: Habits::draw(seed),
             healed: false,
             gone: BTreeSet::new(),
             is_calm: false,
@@ -218,7 +261,7 @@ impl World {
             self.now = self.now.max(at);
             if let Event::End { moved: before } = event {
                 let verdict = self.check_end();
-                let moved = |node: &Node| node.applied + node.disk.len() as u64;
+                let moved = |node: &Node| node.applied + node.base.0 + node.disk.len() as u64;
                 let now = self.nodes.values().map(moved).sum();
                 if verdict.is_err() && now > before {
                     // A narrow window takes its time; it is enough that it moves.
@@ -241,7 +284,11 @@ impl World {
     fn happen(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::Deliver { from, to, message } => {
-                if !self.cuts.contains(&(from, to)) && self.nodes[&to].raft.is_some() {
+                let arrives = !self.cuts.contains(&(from, to)) && self.nodes[&to].raft.is_some();
+                if is_snapshot(&message) {
+                    self.report(from, to, &message, arrives);
+                }
+                if arrives {
                     self.note_message(&message);
                     self.turn(to, |raft, now| raft.step(now, MemberId(from), *message))?;
                 }
@@ -250,7 +297,7 @@ impl World {
                 let node = self.node(member);
                 if node.life == life && node.raft.is_some() {
                     let write = node.writing.take().expect("a write was under way");
-                    node.store(write.entries, write.hard_state);
+                    node.store(write);
                     self.turn(member, |raft, now| raft.persisted(now, number))?;
                 }
             }
@@ -261,6 +308,9 @@ impl World {
                 }
             }
             Event::Start { member } => self.start(member)?,
+            Event::Checkpointed { member, life, snapshot } => self.checkpointed(member, life, snapshot)?,
+            Event::Shipped { from, to, index, complete } => self.shipped(from, to, index, complete)?,
+            Event::Staged { member, life, snapshot } => self.staged(member, life, &snapshot)?,
             Event::Propose => {
                 self.propose()?;
                 if !self.healed {
@@ -410,22 +460,23 @@ impl World {
             return Ok(());
         }
         let (seed, now) = (self.rng.u64(), self.now);
-        let conf_state = ConfState { voters: self.first_voters.clone(), ..ConfState::default() };
         let (rates, plants) = (&self.rates, self.plants);
         let (election_timeout, pre_vote) = (rates.election_timeout, rates.pre_vote);
         let (max_message_bytes, max_inflight_messages) = (rates.message_bytes, rates.inflight);
         let max_uncommitted_bytes = rates.uncommitted_bytes;
         let node = self.node(member);
         node.life += 1;
-        node.applied = 0;
+        let snapshot = node.snapshot.clone();
+        (node.applied, node.applied_term) = (snapshot.index, snapshot.term);
+        node.is_busy = false;
         node.wake = Moment(0);
         let setup = Setup {
             id: MemberId(member),
-            conf_state,
+            conf_state: snapshot.conf_state.clone(),
             hard_state: node.hard_state,
             entries: node.disk.clone(),
-            base: (0, 0),
-            applied: 0,
+            base: node.base,
+            applied: snapshot.index,
             heartbeat_interval: Span::nanos(election_timeout.as_nanos() / 10),
             election_timeout,
             pre_vote,
@@ -436,7 +487,11 @@ impl World {
             rng: Rng::from_seed(seed),
         };
         node.raft = Some(Raft::new(setup, now));
-        self.turn(member, |_, _| {})
+        self.turn(member, |raft, _| {
+            if snapshot.index > 0 {
+                raft.has_snapshot(snapshot);
+            }
+        })
     }
 
     /// Takes the power away. Of the write under way nothing is left, or all of it, or its first entries.
@@ -450,10 +505,11 @@ impl World {
         if let Some(mut write) = node.writing.take() {
             match fate {
                 0 => {}
-                1 => node.store(write.entries, write.hard_state),
+                1 => node.store(write),
                 _ => {
                     write.entries.truncate((part % (write.entries.len() as u64 + 1)) as usize);
-                    node.store(write.entries, None);
+                    (write.restored, write.hard_state) = (None, None);
+                    node.store(write);
                     self.deeds.torn_writes += 1;
                 }
             }
@@ -500,7 +556,7 @@ impl World {
         for _ in 0..100 {
             raft.settle(now);
             let disks: BTreeMap<u64, DiskLog<'_>> =
-                self.nodes.iter().map(|(member, node)| (*member, &node.disk[..])).collect();
+                self.nodes.iter().map(|(member, node)| (*member, (node.base.0, &node.disk[..]))).collect();
             self.judge.committed(raft, &disks)?;
             for note in raft.take_notes() {
                 match note {
@@ -526,9 +582,19 @@ impl World {
                         before = entry.term;
                     }
                 }
-                self.send(member, to.0, message);
+                if is_snapshot(&message) {
+                    self.ship(member, to.0, message);
+                } else {
+                    self.send(member, to.0, message);
+                }
+            }
+            if let Some(snapshot) = raft.take_offer() {
+                self.stage(member, snapshot);
             }
             if let Some(write) = raft.take_write() {
+                if write.restored.is_some() && !write.entries.is_empty() {
+                    return Err("entries beside a snapshot: torn, they would have a gap before them".into());
+                }
                 if let Some(first) = write.entries.first() {
                     let mut before =
                         raft.entry_term(first.index - 1).ok_or("a write with a gap before it")?;
@@ -546,6 +612,9 @@ impl World {
             if self.rng.below(1000) < self.rates.lazy_permille {
                 self.node(member).lazy = now + self.span(Span::millis(1000));
             }
+            if let Some(index) = raft.take_restored() {
+                self.jump(member, index)?;
+            }
             while self.nodes[&member].lazy <= now {
                 let batch = raft.take_committed(200);
                 if batch.is_empty() {
@@ -553,13 +622,19 @@ impl World {
                 }
                 for entry in batch {
                     self.judge.applied(member, &entry)?;
-                    self.node(member).applied = entry.index;
+                    let node = self.node(member);
+                    (node.applied, node.applied_term) = (entry.index, entry.term);
                     if entry.r#type == EntryType::EntryConfChangeV2 as i32 {
                         let change = ConfChangeV2::decode(entry.data.clone().unwrap_or_default());
                         raft.apply_conf_change(now, &change.map_err(|error| error.to_string())?);
                         self.deeds.conf_changes += 1;
                     }
+                    self.judge.membership(member, entry.index, raft.conf_state())?;
                 }
+                self.checkpoint(member, raft);
+            }
+            if raft.lacks_snapshot() {
+                self.checkpoint(member, raft);
             }
             for (ctx, index) in raft.take_reads() {
                 self.judge.answered(member, ctx, index)?;
@@ -624,12 +699,17 @@ impl World {
 
 impl Node {
     /// What a replay of the log would find after these records.
-    fn store(&mut self, entries: Vec<Entry>, hard_state: Option<HardState>) {
-        for entry in entries {
-            self.disk.truncate(entry.index as usize - 1);
+    fn store(&mut self, write: Write) {
+        if let Some(snapshot) = write.restored {
+            self.base = (snapshot.index, snapshot.term);
+            self.snapshot = snapshot;
+            self.disk.clear();
+        }
+        for entry in write.entries {
+            self.disk.truncate((entry.index - self.base.0 - 1) as usize);
             self.disk.push(entry);
         }
-        if let Some(state) = hard_state {
+        if let Some(state) = write.hard_state {
             self.hard_state = state;
         }
     }

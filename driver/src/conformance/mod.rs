@@ -13,6 +13,7 @@ mod links;
 mod messages;
 mod names;
 mod secrets;
+mod streams;
 mod tasks;
 
 pub use clock::clock;
@@ -21,6 +22,7 @@ pub use links::{Stand, answer, calls, links, unreachable};
 pub use messages::messages;
 pub use names::names;
 pub use secrets::secrets;
+pub use streams::streams;
 pub use tasks::tasks;
 
 use crate::Runtime;

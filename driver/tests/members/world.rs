@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use detcd_core::{ClusterId, Config, Member, MemberId, Moment, Span};
 use detcd_driver::{
-    Arrival, CallFailed, Disk, Fault, File, Level, Net, Node, PeerAnswer, PeerCall, Runtime, start,
+    Arrival, CallFailed, Disk, Fault, File, Inbound, Level, Net, Node, PeerAnswer, PeerCall, Runtime,
+    StreamFailed, pipe::PipeOut, start,
 };
 use detcd_proto::raftpb;
 use std::{
@@ -373,6 +374,14 @@ impl Net for Machine {
             Some(node) => node.peer(call).await,
             None => Err(CallFailed::Unreachable),
         }
+    }
+
+    async fn stream_to(&self, _: raftpb::Message, _: PipeOut) -> Result<(), StreamFailed> {
+        Err(StreamFailed::Broken)
+    }
+
+    async fn next_stream(&self) -> Inbound {
+        std::future::pending().await
     }
 }
 

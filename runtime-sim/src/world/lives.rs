@@ -4,6 +4,7 @@ use crate::{
     clock::Timepiece,
     event::{Event, Happening},
     net::Inbox,
+    streams::Doorstep,
 };
 use std::sync::{
     Arc,
@@ -172,10 +173,12 @@ impl World {
         resident.lives += 1;
         resident.paused = false;
         resident.inbox = Inbox::default();
+        let unread = std::mem::take(&mut resident.doorstep);
         resident.peers.clear();
         let number = resident.lives;
         let life = Arc::new(Life { member, number, alive: AtomicBool::new(true) });
         resident.life = Some(life.clone());
+        self.chore(Chore::Forget(Box::new(unread)));
         self.record(&Event::Boot { member, life: number });
         self.observe(&Happening::Booting { member });
         life
@@ -221,6 +224,10 @@ impl World {
 
     pub(crate) fn inbox_mut(&mut self, member: Slot) -> &mut Inbox {
         &mut self.members[member].inbox
+    }
+
+    pub(crate) fn doorstep_mut(&mut self, member: Slot) -> &mut Doorstep {
+        &mut self.members[member].doorstep
     }
 
     pub(crate) fn peers_of(&self, member: Slot) -> &[Slot] {

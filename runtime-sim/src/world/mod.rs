@@ -15,11 +15,12 @@ use crate::{
     links::{Links, Weather},
     net::Inbox,
     runtime::Sim,
+    streams::Doorstep,
     task::{Guarded, Nap},
     transcript::{Digest, Keep, Recorded, Transcript},
 };
 use detcd_core::MemberId;
-use detcd_driver::{Fault, PeerAnswer, PeerCall};
+use detcd_driver::{Fault, PeerAnswer, PeerCall, pipe::PipeIn};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -80,6 +81,7 @@ pub(crate) struct Resident {
     clock: Timepiece,
     pub(crate) disk: Platter,
     inbox: Inbox,
+    doorstep: Doorstep,
     peers: Vec<Slot>,
     serve: Option<Serve>,
     stop: Option<Stop>,
@@ -121,6 +123,8 @@ pub struct World {
     pub(crate) link_dice: Dice,
     /// Set by an observer of a delivery: the message comes so much later.
     pub(crate) delay_ns: Option<u64>,
+    /// The writing ends of streams whose reader hears nothing any more.
+    pub(crate) hanging: Vec<PipeIn>,
     pub(crate) disk_dice: Dice,
     entropy: Dice,
     secrets: Dice,
@@ -160,6 +164,7 @@ impl Stage {
             clock: Timepiece::new(clock),
             disk: Platter::default(),
             inbox: Inbox::default(),
+            doorstep: Doorstep::default(),
             peers: Vec::new(),
             serve: None,
             stop: None,
@@ -175,6 +180,7 @@ impl Stage {
             links: Links::new(n, setup.weather),
             link_dice: Dice::new(seed, Concern::Links),
             delay_ns: None,
+            hanging: Vec::new(),
             disk_dice: Dice::new(seed, Concern::Disk),
             entropy: Dice::new(seed, Concern::Entropy),
             secrets: Dice::split(seed, Concern::Entropy, 1),

@@ -56,15 +56,21 @@ impl Drop for Connection {
     }
 }
 
+/// Connects to `http://host:port`; also what to call it there.
+pub async fn dial(url: &str, patience: Duration) -> Result<(TcpStream, HeaderValue), Trouble> {
+    let bad = || Trouble::Url(url.to_string());
+    let authority = url.strip_prefix("http://").ok_or_else(bad)?;
+    let authority = authority.split('/').next().unwrap_or(authority);
+    let host = HeaderValue::try_from(authority).map_err(|_| bad())?;
+    let stream = timeout(patience, TcpStream::connect(authority)).await.map_err(|_| Trouble::Slow)??;
+    stream.set_nodelay(true)?;
+    Ok((stream, host))
+}
+
 impl Connection {
     /// Dials `http://host:port`.
     pub async fn open(url: &str, patience: Duration) -> Result<Connection, Trouble> {
-        let bad = || Trouble::Url(url.to_string());
-        let authority = url.strip_prefix("http://").ok_or_else(bad)?;
-        let authority = authority.split('/').next().unwrap_or(authority);
-        let host = HeaderValue::try_from(authority).map_err(|_| bad())?;
-        let stream = timeout(patience, TcpStream::connect(authority)).await.map_err(|_| Trouble::Slow)??;
-        stream.set_nodelay(true)?;
+        let (stream, host) = dial(url, patience).await?;
         let (requests, carrier) = http1::handshake(TokioIo::new(stream)).await?;
         // Its end is seen by whoever waits for an answer.
         let carrier = tokio::spawn(async move { carrier.await.ok() }).abort_handle();

@@ -5,6 +5,7 @@
 //! | `GET /raft/stream/msgapp/<dialer>` | everybody to everybody | appends, from the answering member to the dialer |
 //! | `GET /raft/stream/message/<dialer>` | everybody to everybody | all else, likewise |
 //! | `POST /raft` | the sender | one message, while the peer has not dialled us |
+//! | `POST /raft/snapshot` | the sender | a message and a whole database behind it |
 //! | `GET /version`, `POST /leases`, `/leases/internal` | the asker | questions that are no Raft message |
 //!
 //! Messages may be lost, repeated or overtake each other; nothing in here cares.
@@ -16,6 +17,7 @@ mod peer;
 mod post;
 mod probe;
 mod serve;
+mod stream;
 
 pub use headers::Identity;
 pub use post::VersionJson;
@@ -23,7 +25,7 @@ pub use probe::LinkMeters;
 pub use serve::{PeerFront, serve};
 
 use detcd_core::{ClusterId, Member, MemberId};
-use detcd_driver::{Arrival, CallFailed, Level, PeerAnswer, PeerCall};
+use detcd_driver::{Arrival, CallFailed, Inbound, Level, PeerAnswer, PeerCall, StreamFailed, pipe::PipeOut};
 use detcd_proto::raftpb;
 use peer::Peer;
 use std::{
@@ -55,6 +57,9 @@ struct Shared {
     /// News of links are few and must not be lost, so they do not stand in the bounded queue's way.
     news: mpsc::UnboundedSender<Arrival>,
     inbox: Mutex<(mpsc::Receiver<Arrival>, mpsc::UnboundedReceiver<Arrival>)>,
+    /// Streams that peers have begun.
+    inbound: mpsc::Sender<Inbound>,
+    begun: Mutex<mpsc::Receiver<Inbound>>,
 }
 
 impl Net {
@@ -62,6 +67,7 @@ impl Net {
     pub fn new(identity: Identity, dial_patience: Duration, reactor: Handle) -> Net {
         let (arrivals, messages) = mpsc::channel(ARRIVALS);
         let (news, told) = mpsc::unbounded_channel();
+        let (inbound, begun) = mpsc::channel(stream::WAITING_MAX);
         Net(Arc::new(Shared {
             identity,
             dial_patience,
@@ -70,6 +76,8 @@ impl Net {
             arrivals,
             news,
             inbox: Mutex::new((messages, told)),
+            inbound,
+            begun: Mutex::new(begun),
         }))
     }
 
@@ -115,6 +123,11 @@ impl Net {
     fn arrive(&self, news: Arrival) {
         // Nobody listens any more only when everything ends.
         self.0.news.send(news).ok();
+    }
+
+    /// Hands a stream to the driver. An error: too many wait already.
+    fn begin_inbound(&self, inbound: Inbound) -> Result<(), mpsc::error::TrySendError<Inbound>> {
+        self.0.inbound.try_send(inbound)
     }
 
     async fn arrive_in_turn(&self, arrival: Arrival) {
@@ -172,6 +185,30 @@ impl detcd_driver::Net for Net {
         // On a reactor: the caller's thread may have no sockets.
         let answer = self.0.reactor.spawn(async move { post::call(&net, &peer, call).await });
         answer.await.unwrap_or(Err(CallFailed::Unreachable))
+    }
+
+    async fn stream_to(&self, message: raftpb::Message, body: PipeOut) -> Result<(), StreamFailed> {
+        let peer = self.peer(MemberId(message.to)).ok_or(StreamFailed::Broken)?;
+        let mut sending = self.0.reactor.spawn(stream::send(self.clone(), peer, message, body));
+        // Whoever waits no longer wants nothing more to be sent.
+        let _ends_with_this = Cut(sending.abort_handle());
+        (&mut sending).await.unwrap_or(Err(StreamFailed::Broken))
+    }
+
+    async fn next_stream(&self) -> Inbound {
+        match self.0.begun.lock().await.recv().await {
+            Some(inbound) => inbound,
+            // The sender lives as long as this does.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+struct Cut(AbortHandle);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -5,6 +5,7 @@ use super::{
     headers::RAFT_TO,
     post::VersionJson,
     probe::LinkMeters,
+    stream,
 };
 use crate::{
     Tokio, clock,
@@ -110,6 +111,7 @@ async fn answer(
     let path = request.uri().path().to_string();
     let answer = match path.as_str() {
         "/raft" => post_message(&net, request).await,
+        stream::PATH => stream::take(&net, request).await,
         "/raft/probing" => {
             let now = clock::rfc3339(clock::wall_nanos(), 9);
             json(format!("{{\"OK\":true,\"Now\":\"{now}\"}}\n"))

@@ -67,7 +67,10 @@ impl Checkpoints {
         let mut indexes: Vec<u64> = usable.map(|start| start.index).collect();
         indexes.sort_unstable();
         indexes.dedup();
-        let needed = if is_damaged { 1 } else { KEPT };
+        // Behind one of the leader's, nothing from before leads anywhere.
+        let newest = log.starts().map(|start| start.index).max().unwrap_or(0);
+        let has_jumped = log.gap.is_some() || log.last_index() < newest;
+        let needed = if is_damaged || has_jumped { 1 } else { KEPT };
         if indexes.len() < needed {
             let text =
                 format!("m{} removes {name}, and what is left to start from is {indexes:?}", member + 1);

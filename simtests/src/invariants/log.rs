@@ -137,8 +137,19 @@ impl Durability {
                     world.trouble("hard-state", format!("m{who} {text}"));
                 }
             }
+            Record::Checkpoint { index, term } if member.written.conflicts(*index, *term) => {
+                let (index, follows) = (*index, member.follows);
+                self.committed(slot, index, follows, world);
+                let member = &mut self.members[slot];
+                match self.ledger.get(..index as usize) {
+                    Some(agreed) => member.written.entries = agreed.to_vec(),
+                    None => member.blind = true,
+                }
+                member.compared = 0;
+            }
             Record::Checkpoint { .. } => {}
         }
+        let member = &mut self.members[slot];
         member.written.take(record);
         if let Record::State(state) = record {
             let (commit, term) = (state.commit, state.term);
@@ -204,6 +215,12 @@ impl Durability {
     fn harden(&mut self, slot: Slot, records: Vec<Record>) {
         let member = &mut self.members[slot];
         for record in &records {
+            if let Record::Checkpoint { index, term } = *record
+                && member.durable.conflicts(index, term)
+                && let Some(agreed) = self.ledger.get(..index as usize)
+            {
+                member.durable.entries = agreed.to_vec();
+            }
             member.durable.take(record);
         }
     }

@@ -53,6 +53,11 @@ impl Log {
         self.entries.len() as u64
     }
 
+    /// Whether this checkpoint is another member's: the log does not lead to it.
+    pub fn conflicts(&self, index: u64, term: u64) -> bool {
+        self.at(index).is_none_or(|mark| mark.term != term)
+    }
+
     /// Appends as the log's reader would: an entry replaces what stands at its index and behind.
     pub fn take(&mut self, record: &Record) {
         match record {
@@ -70,13 +75,16 @@ impl Log {
     pub fn durable(disk: &Platter, before: &Log, ledger: &[Mark]) -> Option<Log> {
         let Some(read) = read(disk.durable(FOLDER))? else { return Some(Log::default()) };
         let newest = read.starts().map(|start| start.index).max().unwrap_or(0);
-        let first = read.entries.first().map_or(newest + 1, |first| first.index);
+        // Behind a checkpoint of the leader's, the member's own run ends before it begins anew.
+        let run = if read.last_index() < newest { &[][..] } else { &read.entries };
+        let first = run.first().map_or(newest + 1, |first| first.index);
+        // What a checkpoint holds is committed.
         let known = |index: u64| {
-            let agreed = || ledger.get(usize::try_from(index - 1).ok()?).copied();
-            before.at(index).or_else(agreed)
+            let agreed = ledger.get(usize::try_from(index - 1).ok()?).copied();
+            agreed.or_else(|| before.at(index))
         };
         let mut entries = (1..first).map(known).collect::<Option<Vec<Mark>>>()?;
-        entries.extend(read.entries.iter().map(mark));
+        entries.extend(run.iter().map(mark));
         Some(Log { entries, state: read.hard_state })
     }
 }

@@ -178,6 +178,7 @@ mod tests {
         Edition {
             view,
             changes: Vec::new(),
+            is_jump: false,
             standing: Standing::default(),
             stand: Default::default(),
             tally: Default::default(),

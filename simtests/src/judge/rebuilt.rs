@@ -3,7 +3,7 @@
 //! forgotten of it, it remembers.
 use crate::{
     cluster::Cluster,
-    invariants::{FOLDER, entries},
+    invariants::{FOLDER, Record, entries, records},
 };
 use detcd_core::{View, state::State};
 use detcd_proto::raftpb;
@@ -52,6 +52,14 @@ impl Observer for Rebuilt {
         {
             let mut logs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let log = logs.entry(member).or_default();
+            for record in records(bytes) {
+                // What comes from the leader as a whole takes the place of what it did not lead to.
+                if let Record::Checkpoint { index, term } = record
+                    && log.get(&index).is_none_or(|entry| entry.term != term)
+                {
+                    log.clear();
+                }
+            }
             for entry in entries(bytes) {
                 log.split_off(&entry.index);
                 log.insert(entry.index, entry);

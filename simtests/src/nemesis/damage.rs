@@ -5,10 +5,11 @@
 //! format protects neither a record's kind nor the length in front of it, and a bad last record cannot be told from
 //! one that was being written when power failed.
 use super::{Kind, Trouble};
-use crate::invariants::{CHECKPOINTS, FOLDER, entry_data};
+use crate::invariants::{CHECKPOINTS, FOLDER, entry_data, read};
+use detcd_core::checkpoint::snap;
 use detcd_runtime_sim::{Dice, Slot, World, disk::Platter};
 use serde::{Deserialize, Serialize};
-use std::{fmt, ops::Range};
+use std::{collections::BTreeSet, fmt, ops::Range};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BitRot {
@@ -78,6 +79,10 @@ impl Kind for ImageRot {
         // In the image, or in the sums that vouch for it.
         let sums = format!("{image}.sums");
         let of_sums = self.place.is_multiple_of(8);
+        if !has_another_start(disk) {
+            // A member that got the only one it has from its leader would be as one without a disk.
+            return;
+        }
         let Some((name, bytes)) =
             files.iter().find(|(name, _)| *name == if of_sums { sums.as_str() } else { image.as_str() })
         else {
@@ -90,6 +95,16 @@ impl Kind for ImageRot {
         }
     }
     fn end(&self, _: &mut World) {}
+}
+
+/// Whether the member can start without its newest checkpoint.
+fn has_another_start(disk: &Platter) -> bool {
+    let Some(Some(log)) = read(disk.durable(FOLDER)) else { return false };
+    let usable = log.starts().filter(|start| {
+        let image = format!("{CHECKPOINTS}/{}", snap::image_name(start.index));
+        log.check(*start).is_ok() && (start.index == 0 || disk.exists(&image))
+    });
+    usable.map(|start| start.index).collect::<BTreeSet<u64>>().len() > 1
 }
 
 /// A segment, and where the data of its entries lie, without its last record.

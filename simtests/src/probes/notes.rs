@@ -2,7 +2,7 @@
 use detcd_runtime_sim::World;
 
 /// The beginning of a line behind its level, and what it shows.
-const NOTES: [(&str, &str); 18] = [
+const NOTES: [(&str, &str); 25] = [
     ("became pre-candidate", "seen: a member asks whether it could win"),
     ("became candidate", "seen: a member stands for election"),
     ("became leader", "seen: a member wins an election"),
@@ -20,6 +20,13 @@ const NOTES: [(&str, &str); 18] = [
     ("reading the log from its beginning", "seen: a start from the log, the checkpoint is damaged"),
     ("failed to save snapshot", "seen: a checkpoint fails"),
     ("purged", "seen: a segment is forgotten"),
+    ("sending snapshot", "seen: a member needs a checkpoint of its leader's"),
+    ("snapshot needed", "seen: a member needs a checkpoint that there is none of"),
+    ("sent database snapshot", "seen: a checkpoint is sent"),
+    ("failed to send database snapshot", "seen: a checkpoint does not get there"),
+    ("failed to save incoming database snapshot", "seen: a checkpoint breaks off on its way"),
+    ("restored snapshot", "seen: a log begins anew behind a leader's checkpoint"),
+    ("applied snapshot", "seen: a state jumps to a leader's checkpoint"),
     ("the log ends before the commit index", "rare: a log ends before what was committed"),
 ];
 
