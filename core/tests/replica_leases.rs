@@ -93,7 +93,11 @@ impl Alone {
                     Err(refusal) => self.refusals.push(refusal),
                 },
                 Effect::Send { message, .. } => heard.extend(self.answered(&message)),
-                Effect::Publish(_) | Effect::Tokens(_) | Effect::Peers(_) | Effect::Note(_) => {}
+                Effect::Publish(_)
+                | Effect::Tokens(_)
+                | Effect::Peers { .. }
+                | Effect::Expelled
+                | Effect::Note(_) => {}
             }
         }
         if !heard.is_empty() {

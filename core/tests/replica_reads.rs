@@ -46,7 +46,11 @@ impl Follower {
                 Effect::Persist { upto, .. } => persisted = Some(upto),
                 Effect::Reply { ticket, outcome } => self.replies.push((ticket, outcome)),
                 Effect::Send { message, .. } => self.sent.push(*message),
-                Effect::Publish(_) | Effect::Tokens(_) | Effect::Peers(_) | Effect::Note(_) => {}
+                Effect::Publish(_)
+                | Effect::Tokens(_)
+                | Effect::Peers { .. }
+                | Effect::Expelled
+                | Effect::Note(_) => {}
             }
         }
         if let Some(upto) = persisted {

@@ -1,7 +1,7 @@
 //! Starts effects; never waits. Whatever must be known later comes back as an input.
 use crate::{
     Net, Runtime, board::Board, credentials::Credentials, fanout::Fanout, gate::Gate, log_writer::Write,
-    mailbox::Mailbox, meters::Meters, telemetry,
+    mailbox::Mailbox, meters::Meters, shutdown::Latch, telemetry,
 };
 use detcd_core::{Effect, MemberId, Moment, Span};
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub struct Hands<R: Runtime> {
     pub meters: Arc<Meters>,
     pub heartbeat_interval: Span,
     pub credentials: Arc<Credentials>,
+    /// Opened when this member is none any more.
+    pub expelled: Latch,
     /// Nudged when this member has become the leader.
     pub versions: Mailbox<()>,
     /// The term this member was last seen to lead.
@@ -42,7 +44,8 @@ impl<R: Runtime> Hands<R> {
                 self.board.publish(edition);
             }
             Effect::Reply { ticket, outcome } => self.gate.resolve(ticket, outcome),
-            Effect::Peers(peers) => self.rt.net().set_peers(&peers),
+            Effect::Peers { peers, removed } => self.rt.net().set_peers(&peers, &removed),
+            Effect::Expelled => self.expelled.open(),
             Effect::Note(note) => telemetry::tell(&self.rt, &self.meters, &note),
         }
     }

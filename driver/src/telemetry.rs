@@ -20,9 +20,14 @@ fn level(note: &Note) -> Level {
         | Note::TransferStarted { .. }
         | Note::MembershipChanged { .. }
         | Note::MemberApplied { .. }
+        | Note::MemberAdded(_)
+        | Note::MemberRemoved(_)
+        | Note::MemberUpdated(_)
+        | Note::MemberPromoted(_)
         | Note::LogTailFound { .. }
         | Note::ClusterVersion { .. } => Level::Info,
         Note::QuorumLost { .. }
+        | Note::Expelled { .. }
         | Note::DiskStuck { .. }
         | Note::TransferAborted { .. }
         | Note::AlarmRaised { .. }

@@ -216,6 +216,10 @@ pub enum Happening<'a> {
     Booting {
         member: usize,
     },
+    /// The machine has got an empty disk; what runs on it from now on is another member.
+    Wiped {
+        member: usize,
+    },
     /// The process is gone; `power` says whether the disk lost what was not synced.
     Died {
         member: usize,

@@ -14,6 +14,7 @@ pub mod nemesis;
 pub mod plan;
 pub mod probes;
 pub mod profile;
+mod reform;
 pub mod report;
 pub mod shrink;
 pub mod story;

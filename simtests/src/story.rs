@@ -13,6 +13,7 @@ use crate::{
     plan::Plan,
     probes::Probes,
     profile::Profile,
+    reform::{self, Operator},
     report::recording::{Draft, Recording},
     token::Engine,
     workload::Workload,
@@ -23,7 +24,7 @@ use detcd_jepsen_like::{
     history::{History, Request},
 };
 use detcd_runtime_sim::{
-    Concern, Dice, Digest, Event, Keep, Latency, Stage, Tape, World, perform, perform_queued, tape,
+    Concern, Dice, Digest, Event, Keep, Stage, Tape, World, perform, perform_queued, tape,
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::{
@@ -122,6 +123,9 @@ impl Outcome {
         if self.verdict == Verdict::Clean { self.work.idle(&self.expected) } else { Vec::new() }
     }
 }
+
+/// The number of whoever changes the members.
+const OPERATOR: u32 = 598;
 
 /// The number of the first who contends for turns.
 const CONTENDERS: u32 = 500;
@@ -261,7 +265,8 @@ fn judge_history(outcome: &mut Outcome, history: &History, made: &Made, trace: b
 
 async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     let seed = plan.seed;
-    let members = plan.settings.members;
+    let (founders, members) = (plan.settings.members, plan.settings.slots());
+    let has_reforms = plan.settings.spares > 0;
     let election_ns = plan.settings.election.as_nanos();
     let keep = match (options.record, options.trace) {
         (true, _) => Keep::Events,
@@ -270,14 +275,19 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     };
     let plan_text = options.record.then(|| plan.to_string());
     let expected = Expected {
-        several_members: members > 1,
+        several_members: founders > 1,
         watches: !plan.watchers.is_empty(),
         leases: plan.mix.lease > 0 || !plan.contenders.is_empty(),
         turns: !plan.contenders.is_empty(),
         users: plan.users > 0,
+        reforms: has_reforms,
     };
     let leases = Leases::default();
-    leases.expect(plan.has_handovers(), plan.stops_clocks(), plan.fills_leaders());
+    leases.expect(
+        plan.has_handovers() || !plan.reforms.is_empty(),
+        plan.stops_clocks(),
+        plan.fills_leaders(),
+    );
     let max_inflight_messages = plan.settings.max_inflight_messages;
     let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, keep, BUDGET);
     let stage = cluster.stage().clone();
@@ -285,7 +295,11 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
         world.add_observer(HaltsWithReason::new(members));
-        world.add_observer(Durability::new(members, options.causes));
+        world.add_observer(if has_reforms {
+            Durability::of_changing(cluster.roster().clone(), founders, members, options.causes)
+        } else {
+            Durability::new(members, options.causes)
+        });
         world.add_observer(SilentWithoutTail::new(members));
         world.add_observer(Probes::new(members, max_inflight_messages));
         world.add_observer(Traps::new(plan.traps, members));
@@ -349,14 +363,26 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     let ended = silenced.clone();
     stage.spawn(queues.clone().watch(cluster.clone(), move || ended.load(Ordering::Relaxed)));
     stage.spawn(nemesis::strike(cluster.clone(), plan.strikes));
+    let unsure = Arc::new(AtomicBool::new(false));
+    if has_reforms {
+        let operator = Operator { client: client(OPERATOR), unsure: unsure.clone() };
+        stage.spawn(operator.work(plan.reforms, at_the_end()));
+    }
 
     storm(&stage, plan.storm_ns).await;
     let mut verdict = Verdict::Clean;
     if stage.enter(|world| world.troubles().is_empty()) {
-        last_blow(&cluster, &plan.doom);
+        stopped.store(has_reforms, Ordering::Relaxed);
+        last_blow(&cluster, &plan.doom, unsure.load(Ordering::Relaxed));
+        if has_reforms {
+            let ended = silenced.clone();
+            stage.spawn(reform::steward(cluster.clone(), move || ended.load(Ordering::Relaxed)));
+        }
         // Without load, or a member with a narrow window and a slow disk might run behind it for ever.
         stopped.store(true, Ordering::Relaxed);
-        let deadline = stage.now() + 12 * election_ns + 3_000_000_000;
+        let patience =
+            if has_reforms { 24 * election_ns + 9_000_000_000 } else { 12 * election_ns + 3_000_000_000 };
+        let deadline = stage.now() + patience;
         let closing = Closing {
             seed,
             first_number: plan.clients,
@@ -387,6 +413,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         lease_promises,
         lease_ends,
         guarded_writes: judge::guarded_writes(&made),
+        lists: cluster.roster().compared(),
         turns_granted: turns.count(),
         permits: permits.judged(),
         queue_looks: queues.looks(),
@@ -425,7 +452,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
 }
 
 /// Everything heals, but for those who are doomed.
-fn last_blow(cluster: &Cluster, doom: &Doom) {
+fn last_blow(cluster: &Cluster, doom: &Doom, unsure: bool) {
     let mut leaders: Vec<_> =
         (0..cluster.len()).filter_map(|slot| Some((slot, cluster.edition(slot)?.standing))).collect();
     leaders.retain(|(slot, standing)| {
@@ -435,7 +462,11 @@ fn last_blow(cluster: &Cluster, doom: &Doom) {
     let leader = leaders.into_iter().max_by_key(|(_, standing)| standing.term).map(|(slot, _)| slot);
     let mut leaving = doom.leaving.clone();
     let mut deaf = None;
+    // Where members change, nobody dies of whom a quorum may still need: the others are enough, and all of them are there.
+    let voters = cluster.roster().newest().iter().filter(|member| !member.is_learner).count();
+    let spares_nobody = cluster.settings().spares > 0 && (unsure || voters < 3);
     match doom.last_blow {
+        LastBlow::Beheads | LastBlow::Deafens if spares_nobody => {}
         LastBlow::None => {}
         LastBlow::Beheads => leaving.extend(leader),
         LastBlow::Deafens => deaf = leader,
@@ -488,17 +519,18 @@ async fn close(
 ) -> Verdict {
     let stage = cluster.stage();
     let fail = |judge: &str, text: String| Verdict::Fail { judge: judge.into(), text };
+    if cluster.settings().spares > 0
+        && let Reach::Not(obstacle) = judge::converge(cluster, closing.deadline).await
+    {
+        return fail("convergence", obstacle);
+    }
     for member in cluster.living() {
+        if !cluster.votes(member) {
+            continue;
+        }
         let number = closing.first_number + member as u32;
         let dice = Dice::split(closing.seed, Concern::Workload, 1000 + member as u64);
-        let manners = Manners {
-            link: Latency::new(50, 300, 0, 0),
-            loss_permille: 0,
-            patience_ns: closing.patience_ns,
-            think: Latency::new(1_000, 1_000, 0, 0),
-            loyalty_permille: 1000,
-            speed_spread_permille: 0,
-        };
+        let manners = Manners::patient(closing.patience_ns);
         let (cluster, recorder, chronicle) = (cluster.clone(), recorder.clone(), chronicle.clone());
         let leases = Leases::default();
         let user = None;
@@ -507,7 +539,7 @@ async fn close(
         for request in [Request::put(key, format!("closing-{member}")), Request::Range(Workload::all_keys())]
         {
             if !client.insist(request, closing.deadline).await {
-                if stage.enter(|world| world.is_buried(member)) {
+                if stage.enter(|world| world.is_buried(member)) || !client.cluster.votes(member) {
                     break;
                 }
                 if let Some(trouble) = stage.enter(|world| world.troubles().first().cloned()) {
@@ -518,6 +550,17 @@ async fn close(
                     format!("m{} did not answer in time after everything healed", member + 1),
                 );
             }
+        }
+    }
+    if cluster.settings().spares > 0 {
+        let (number, leases) = (closing.first_number + cluster.len() as u32, Leases::default());
+        let (cluster, recorder, chronicle) = (cluster.clone(), recorder.clone(), chronicle.clone());
+        let manners = Manners::patient(closing.patience_ns);
+        let dice = Dice::split(closing.seed, Concern::Workload, 1000 + u64::from(number));
+        let (member, user) = (0, None);
+        let client = Client { number, cluster, recorder, chronicle, leases, manners, dice, member, user };
+        if !reform::can_still_change(client, closing.deadline).await {
+            return fail("liveness", "the members cannot be changed any more".to_string());
         }
     }
     // Whoever still waits may wait for as long as a request can take.
@@ -543,8 +586,13 @@ async fn close(
     stage.enter(|world| world.record(&Event::Story { line: "all members are equal" }));
     for member in cluster.living() {
         let Some((node, life)) = cluster.node(member) else { continue };
-        if let Some(text) = chronicle.look(member, life, &node.latest(), recorder) {
+        let edition = node.latest();
+        if let Some(text) = chronicle.look(member, life, &edition, recorder) {
             return fail("same-state", text);
+        }
+        let (applied, members) = (edition.standing.applied, &edition.view.members);
+        if let Some(text) = cluster.roster().look(member, applied, members) {
+            return fail("membership", text);
         }
     }
     if let Some(text) = judge::fenced(&chronicle.records()) {

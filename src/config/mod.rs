@@ -2,6 +2,7 @@
 //! Source: contract-cli 2 to 5.
 mod auth;
 mod flags;
+mod join;
 mod urls;
 
 pub use flags::{Environment, EnvironmentTrouble, Misuse, Values};
@@ -40,6 +41,8 @@ pub const FLAGS: &[Flag] = flags! {
     "initial-advertise-peer-urls" Urls "http://localhost:2380" "peer URLs to tell the rest of the cluster";
     "initial-cluster" Text "default=http://localhost:2380" "initial cluster configuration for bootstrapping";
     "initial-cluster-state" OneOf(&["new", "existing"]) "new" "initial cluster state (\"new\" or \"existing\")";
+    "force-new-cluster" Switch "false" "go on alone with the data there is, whoever else was a member; unsafe";
+    "promote-learners" Switch "false" "while leading, make learners voters as soon as they have caught up";
     "initial-cluster-token" Text "etcd-cluster" "initial cluster token";
     "advertise-client-urls" Urls "http://localhost:2379" "client URLs to tell the rest of the cluster";
     "cors" UrlsOr("*") "*" "origins that may ask from a browser, with commas between; * means all";
@@ -118,6 +121,8 @@ pub struct Settings {
     pub watch_progress_interval: Duration,
     pub strict_reconfig_check: bool,
     pub max_learners: u64,
+    pub promote_learners: bool,
+    pub force_new_cluster: bool,
     pub access: Access,
     pub enable_grpc_gateway: bool,
     pub listen_metrics_urls: Vec<String>,
@@ -170,6 +175,8 @@ impl Settings {
             watch_progress_interval: values.duration("watch-progress-notify-interval"),
             strict_reconfig_check: values.switch("strict-reconfig-check"),
             max_learners: values.unsigned("max-learners"),
+            promote_learners: values.switch("promote-learners"),
+            force_new_cluster: values.switch("force-new-cluster"),
             access: Access { origins: values.words("cors"), hosts: values.words("host-whitelist") },
             enable_grpc_gateway: values.switch("enable-grpc-gateway"),
             listen_metrics_urls: values.words("listen-metrics-urls"),
@@ -219,8 +226,8 @@ impl Settings {
         Ok(())
     }
 
-    /// The members of a new cluster, ascending by id. Errors are etcd's.
-    pub fn bootstrap(&self) -> Result<Vec<Member>, String> {
+    /// The members that `--initial-cluster` lists, ascending by id, this one among them. Errors are etcd's.
+    fn listed(&self) -> Result<Vec<Member>, String> {
         let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for part in self.initial_cluster.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, url) = part.split_once('=').unwrap_or((part, ""));
@@ -242,12 +249,21 @@ impl Settings {
         if all.windows(2).any(|pair| pair.first() == pair.last()) {
             return Err(format!("initial cluster {} has duplicate url", self.initial_cluster));
         }
-        let Some(me) = members.iter().find(|member| member.name == self.name) else {
+        if members.iter().all(|member| member.name != self.name) {
             return Err(format!(
                 "couldn't find local name {:?} in the initial cluster configuration",
                 self.name
             ));
-        };
+        }
+        members.sort_by_key(|member| member.id);
+        Ok(members)
+    }
+
+    /// The members of a new cluster, ascending by id. Errors are etcd's.
+    pub fn bootstrap(&self) -> Result<Vec<Member>, String> {
+        let members = self.listed()?;
+        let me = members.iter().find(|member| member.name == self.name);
+        let me = me.expect("only lists with this member are given");
         if !urls::same(&me.peer_urls, &self.advertise_peer_urls) {
             let named = |urls: &[String]| {
                 urls.iter().map(|url| format!("{}={url}", self.name)).collect::<Vec<_>>().join(",")
@@ -264,24 +280,19 @@ impl Settings {
                 }
             });
         }
-        members.sort_by_key(|member| member.id);
         Ok(members)
     }
 
-    /// What the core is told. `owner` is whose log the data directory holds, if it holds one: then the flags about
-    /// the cluster's beginning count no more.
+    /// What the core is told. `owner` is whose log the data directory holds, if it holds one, or who this member is in
+    /// the cluster that it joins: then the flags about the cluster's beginning count no more.
     pub fn core_config(&self, owner: Option<(MemberId, ClusterId)>) -> Result<Config, String> {
         let (id, cluster_id, bootstrap) = match owner {
             Some((id, cluster_id)) => (id, cluster_id, Vec::new()),
-            None if self.initial_cluster_is_new => {
+            None => {
                 let bootstrap = self.bootstrap()?;
                 let me = bootstrap.iter().find(|member| member.name == self.name);
                 let id = me.expect("bootstrap made sure that this member is listed").id;
                 (id, ClusterId::of_members(bootstrap.iter().map(|member| member.id)), bootstrap)
-            }
-            None => {
-                return Err("not built yet: joining an existing cluster (--initial-cluster-state existing)"
-                    .to_string());
             }
         };
         let me = Member {
@@ -302,6 +313,8 @@ impl Settings {
             quota_backend_bytes: self.quota_backend_bytes,
             strict_reconfig_check: self.strict_reconfig_check,
             max_learners: size(self.max_learners),
+            promote_learners: self.promote_learners,
+            force_new_cluster: self.force_new_cluster,
             watch_progress_interval: span(self.watch_progress_interval)
                 .unwrap_or(usual.watch_progress_interval),
             ..usual

@@ -1,7 +1,8 @@
 //! How a member begins: as part of a new cluster, or where its log ends. Source: contract-semantics 19.
 use super::{
-    Replica,
+    Replica, force,
     ids::Ids,
+    members::Reform,
     persist::{Persist, Purpose},
     proposals::Proposals,
     publish::Publish,
@@ -31,7 +32,7 @@ impl Replica {
     ) -> Replica {
         let mut rng = Rng::from_seed(seed);
         let is_new = recovered.is_none();
-        let (log, hard_state, entries) = match recovered {
+        let (log, mut hard_state, mut entries) = match recovered {
             Some(log) => {
                 let metadata = &log.metadata;
                 assert_eq!(metadata.node_id, config.me.id.0, "the log is this member's");
@@ -43,13 +44,22 @@ impl Replica {
                 let metadata = Metadata { node_id: config.me.id.0, cluster_id: config.cluster_id.0 };
                 let entries = founding_entries(&config.bootstrap);
                 let commit = entries.len() as u64;
+                // One that joins knows no term and waits for a leader to tell it everything.
+                let term = u64::from(commit > 0);
                 let writer = wal::Writer::create(&metadata, config.segment_bytes);
-                (writer, raftpb::HardState { term: 1, vote: 0, commit }, entries)
+                (writer, raftpb::HardState { term, vote: 0, commit }, entries)
             }
         };
         let mut persist = Persist::new(log);
-        if is_new {
-            persist.start(Purpose::Founding, &entries, Some(&hard_state), effects);
+        let mut decreed = if is_new { entries.len() } else { 0 };
+        if config.force_new_cluster && !is_new {
+            decreed = force::alone(&config, &mut hard_state, &mut entries);
+        }
+        let is_founding = is_new || decreed > 0;
+        if is_founding {
+            let first = entries.len() - decreed;
+            let state = Some(&hard_state).filter(|state| **state != raftpb::HardState::default());
+            persist.start(Purpose::Founding, &entries[first..], state, effects);
         }
         effects.note(Note::Booted {
             member: config.me.id,
@@ -78,7 +88,7 @@ impl Replica {
             raft: Raft::new(setup, now),
             state: State::new(&config),
             persist,
-            is_founding: is_new,
+            is_founding,
             proposals: Proposals::default(),
             reads: Reads::default(),
             request_ids: Ids::new(config.me.id, &mut rng),
@@ -91,6 +101,7 @@ impl Replica {
             elected: None,
             publish: Publish::Wanted,
             transfer: None,
+            reform: Reform::default(),
             deadlines: None,
             parked: Vec::new(),
             compactions: Vec::new(),
@@ -103,12 +114,14 @@ impl Replica {
             is_replaying: true,
             config,
         };
+        replica.state.members.overlooks_promotions = true;
         while replica.is_behind {
             replica.apply_committed(now, effects);
             // Nobody has begun to watch.
             replica.changes.clear();
         }
         replica.is_replaying = false;
+        replica.state.members.overlooks_promotions = false;
         // What was done before this start is not counted.
         replica.state.tally = Tally::default();
         if replica.config.plants.has(Plant::AuthNotReplayedEqually) {

@@ -7,6 +7,8 @@
 mod admin;
 mod apply;
 mod boot;
+mod changes;
+mod force;
 mod ids;
 mod lease;
 mod members;
@@ -60,6 +62,7 @@ pub struct Replica {
     elected: Option<Moment>,
     publish: Publish,
     transfer: Option<admin::Transfer>,
+    reform: members::Reform,
     /// How long leases live, while this member leads.
     deadlines: Option<Deadlines>,
     /// Renewals of leases that have expired and wait to be revoked.
@@ -122,6 +125,7 @@ impl Replica {
                 self.linked.remove(&peer);
                 self.raft.unreachable(peer);
             }
+            Input::Expelled { by } => self.expelled(Some(by)),
             Input::Persisted { upto } => match self.persist.finished(upto) {
                 Purpose::Founding => self.is_founding = false,
                 Purpose::Raft(number) => self.raft.persisted(now, number),
@@ -143,6 +147,7 @@ impl Replica {
         }
         self.expire_leases(now);
         self.checkpoint_leases(now);
+        self.promote_learners(now);
         self.publish_if_due(now);
     }
 
@@ -159,6 +164,7 @@ impl Replica {
         let others = [
             self.reads.asked().map(|asked| asked + read_point::RETRY),
             self.lease_deadline(),
+            self.promotion_due(),
             self.transfer.as_ref().map(|transfer| transfer.deadline),
             self.publish.due(),
             (self.is_behind || self.state.store.is_compacting()).then_some(now),

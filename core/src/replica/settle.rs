@@ -12,6 +12,7 @@ impl Replica {
         if !self.is_founding {
             self.notice_leader(now);
             self.send_kept(now);
+            self.send_kept_changes(now);
             self.ask(now);
             self.raft.settle(now);
             self.apply_committed(now, effects);
@@ -23,6 +24,7 @@ impl Replica {
             self.answer_reads(now);
             self.compact_on();
             self.write(effects);
+            self.leave_if_expelled(effects);
             for (to, message) in self.raft.take_messages() {
                 effects.push(Effect::Send { to, message: Box::new(message) });
             }

@@ -72,8 +72,12 @@ pub(crate) struct Resident {
     pub(crate) fuse: Option<Fuse>,
     /// Dead for good: nobody starts it again.
     pub(crate) is_buried: bool,
+    /// Nobody starts it for now.
+    pub(crate) is_kept_down: bool,
     pub(crate) is_forsaken: bool,
     id: MemberId,
+    /// Under which it was reached at its address before.
+    former_ids: Vec<MemberId>,
     life: Option<Arc<Life>>,
     lives: u64,
     paused: bool,
@@ -81,6 +85,12 @@ pub(crate) struct Resident {
     pub(crate) disk: Platter,
     inbox: Inbox,
     peers: Vec<Slot>,
+    /// Of the peers, those it named; the others came by themselves.
+    named: Vec<MemberId>,
+    /// Named once, and not any more.
+    gone: Vec<MemberId>,
+    /// It knows that these were removed from the cluster.
+    removed: Vec<MemberId>,
     serve: Option<Serve>,
     stop: Option<Stop>,
     hand_over: Option<HandOver>,
@@ -152,6 +162,7 @@ impl Stage {
         let members = setup.members.iter().zip(setup.clocks).map(|(&id, clock)| Resident {
             fuse: None,
             is_buried: false,
+            is_kept_down: false,
             is_forsaken: false,
             id,
             life: None,
@@ -160,7 +171,11 @@ impl Stage {
             clock: Timepiece::new(clock),
             disk: Platter::default(),
             inbox: Inbox::default(),
+            former_ids: Vec::new(),
             peers: Vec::new(),
+            named: Vec::new(),
+            gone: Vec::new(),
+            removed: Vec::new(),
             serve: None,
             stop: None,
             hand_over: None,
@@ -401,8 +416,28 @@ impl World {
         self.members[member].id
     }
 
+    /// Where a member is, or was before its machine became another member.
     pub fn slot_of(&self, id: MemberId) -> Option<Slot> {
-        self.members.iter().position(|resident| resident.id == id)
+        let now = self.members.iter().position(|resident| resident.id == id);
+        now.or_else(|| self.members.iter().position(|resident| resident.former_ids.contains(&id)))
+    }
+
+    /// The machine in this place becomes another member. It must not run.
+    pub fn rename(&mut self, member: Slot, id: MemberId) {
+        assert!(!self.is_up(member), "a running member keeps its id");
+        let before = std::mem::replace(&mut self.members[member].id, id);
+        if before != id {
+            self.members[member].former_ids.push(before);
+        }
+    }
+
+    /// The machine in this place gets an empty disk. It must not run.
+    pub fn wipe(&mut self, member: Slot) {
+        assert!(!self.is_up(member), "only a machine that stands still is wiped");
+        let before = std::mem::take(&mut self.members[member].disk);
+        self.members[member].disk.knobs = before.knobs;
+        self.record(&Event::Disk { member, what: "wiped", name: "" });
+        self.observe(&Happening::Wiped { member });
     }
 
     pub fn is_up(&self, member: Slot) -> bool {

@@ -55,6 +55,20 @@ impl Manners {
     }
 }
 
+impl Manners {
+    /// Those of whoever looks whether all is well in the end.
+    pub fn patient(patience_ns: u64) -> Manners {
+        Manners {
+            link: Latency::new(50, 300, 0, 0),
+            loss_permille: 0,
+            patience_ns,
+            think: Latency::new(1_000, 1_000, 0, 0),
+            loyalty_permille: 1000,
+            speed_spread_permille: 0,
+        }
+    }
+}
+
 impl fmt::Display for Manners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -381,6 +395,7 @@ impl Client {
         let (chronicle, recorder, leases) =
             (self.chronicle.clone(), self.recorder.clone(), self.leases.clone());
         let election = self.cluster.settings().election;
+        let roster = self.cluster.roster().clone();
         let user = self.user.clone();
         let started = stage.spawn_on(member, "request", async move {
             let arrived_ns = home.now();
@@ -407,6 +422,7 @@ impl Client {
             drop(node);
             let applied = edition.standing.applied;
             let state_fault = chronicle.look(member, life, &edition, &recorder);
+            let member_fault = roster.look(member, applied, &edition.view.members);
             let ok = matches!(outcome, Outcome::Ok(_));
             let (now_ns, led_write) = (home.now(), write && ok && leads);
             let answered = Answered { member, life, asked_ns: arrived_ns, now_ns, led_write, election };
@@ -425,6 +441,9 @@ impl Client {
                 }
                 if let Some(text) = state_fault {
                     world.trouble("same-state", text);
+                }
+                if let Some(text) = member_fault {
+                    world.trouble("membership", text);
                 }
                 if let Some((rule, text)) = lease_fault {
                     world.trouble(rule, text);
