@@ -152,7 +152,8 @@ async fn joining_with_a_wrong_list_is_refused_and_the_others_are_forgotten_by_fo
     assert!(members[1].etcdctl(&["put", "k", "v"]).status.success());
 
     // Nobody has added it.
-    let mut stranger = cluster(&Folder::new("joining-stranger"), 1).remove(0);
+    let elsewhere = Folder::new("joining-stranger");
+    let mut stranger = cluster(&elsewhere, 1).remove(0);
     let peers: Vec<String> = String::from_utf8(members[0].etcdctl(&["member", "list"]).stdout)
         .unwrap()
         .lines()

@@ -70,6 +70,7 @@ impl Net for SimNet {
         self.stage.enter(|world| {
             if world.is_alive(&self.life) {
                 let me = self.life.member;
+                peers.iter().for_each(|peer| world.hear_address(peer.id, &peer.peer_urls));
                 world.link_peers(me, peers.iter().map(|peer| peer.id).collect(), removed);
             }
         });

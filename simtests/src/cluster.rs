@@ -228,6 +228,7 @@ impl Cluster {
         };
         let booting = cluster.clone();
         stage.enter(|world| {
+            (0..slots).for_each(|slot| world.set_address(slot, url(slot)));
             (cluster.settings.members..slots).for_each(|slot| world.keep_down(slot, true));
             world.set_boot(Arc::new(move |sim| {
                 let cluster = booting.clone();

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod client;
+mod closing;
 pub mod cluster;
 pub mod corpus;
 pub mod invariants;

@@ -120,7 +120,7 @@ impl Profile {
 /// Somebody changes the members while things go wrong. No disk destroys what it called safe: who may be lost would be
 /// another question after every change.
 fn change_members(plan: &mut Plan, dice: &mut Dice) {
-    plan.settings.spares = dice.between(1, 3) as usize;
+    plan.settings.spares = dice.between(2, 3) as usize;
     plan.settings.strict_reconfig = dice.permille(200);
     plan.settings.members = [1, 2, 3, 4][dice.weighted(&[3, 1, 5, 1])];
     let slots = plan.settings.slots();

@@ -3,7 +3,7 @@ use crate::{client::Client, cluster::Cluster, judge::Listed};
 use detcd_core::{MemberId, Refusal};
 use detcd_driver::Node;
 use detcd_proto::etcdserverpb as pb;
-use detcd_runtime_sim::{Dice, Event, Sim, Slot};
+use detcd_runtime_sim::{Dice, Event, Happening, Sim, Slot};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -364,6 +364,13 @@ pub async fn steward(cluster: Cluster, stopped: impl Fn() -> bool) {
     let patience = 4 * cluster.settings().election.as_nanos();
     let mut led_at = cluster.stage().now();
     while !stopped() {
+        // One who is alone tells nobody what it has committed.
+        for slot in 0..cluster.len() {
+            if let Some(edition) = cluster.edition(slot) {
+                let applied = edition.standing.applied;
+                cluster.stage().enter(|world| world.observe(&Happening::Looked { member: slot, applied }));
+            }
+        }
         for member in cluster.roster().newest().iter() {
             let Some(slot) = cluster.slot_at(member) else { continue };
             if !cluster.is_settled(member) {

@@ -292,6 +292,39 @@ impl World {
         self.crash(member);
     }
 
+    /// The machine in this place becomes another member. It must not run.
+    pub fn rename(&mut self, member: Slot, id: MemberId) {
+        assert!(!self.is_up(member), "a running member keeps its id");
+        let before = std::mem::replace(&mut self.members[member].id, id);
+        if before != id {
+            self.members[member].other_ids.push(before);
+        }
+    }
+
+    /// The machine in this place gets an empty disk. It must not run.
+    pub fn wipe(&mut self, member: Slot) {
+        assert!(!self.is_up(member), "only a machine that stands still is wiped");
+        let before = std::mem::take(&mut self.members[member].disk);
+        self.members[member].disk.knobs = before.knobs;
+        self.record(&Event::Disk { member, what: "wiped", name: "" });
+        self.observe(&Happening::Wiped { member });
+    }
+
+    /// Where members name the machine in this place.
+    pub fn set_address(&mut self, member: Slot, address: String) {
+        self.members[member].address = address;
+    }
+
+    /// Somebody says at which addresses a member is.
+    pub(crate) fn hear_address(&mut self, id: MemberId, addresses: &[String]) {
+        if self.slot_of(id).is_none()
+            && let Some(resident) =
+                self.members.iter_mut().find(|resident| addresses.contains(&resident.address))
+        {
+            resident.other_ids.push(id);
+        }
+    }
+
     /// Nobody starts it, or somebody may again.
     pub fn keep_down(&mut self, member: Slot, down: bool) {
         self.members[member].is_kept_down = down;

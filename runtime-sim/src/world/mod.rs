@@ -76,8 +76,10 @@ pub(crate) struct Resident {
     pub(crate) is_kept_down: bool,
     pub(crate) is_forsaken: bool,
     id: MemberId,
-    /// Under which it was reached at its address before.
-    former_ids: Vec<MemberId>,
+    /// Under which it is reached at its address too: who it was before, and who it is to become.
+    other_ids: Vec<MemberId>,
+    /// Where members name it.
+    address: String,
     life: Option<Arc<Life>>,
     lives: u64,
     paused: bool,
@@ -171,7 +173,8 @@ impl Stage {
             clock: Timepiece::new(clock),
             disk: Platter::default(),
             inbox: Inbox::default(),
-            former_ids: Vec::new(),
+            other_ids: Vec::new(),
+            address: String::new(),
             peers: Vec::new(),
             named: Vec::new(),
             gone: Vec::new(),
@@ -416,28 +419,10 @@ impl World {
         self.members[member].id
     }
 
-    /// Where a member is, or was before its machine became another member.
+    /// Where a member is, or was, or will be, as far as anybody has named its address.
     pub fn slot_of(&self, id: MemberId) -> Option<Slot> {
         let now = self.members.iter().position(|resident| resident.id == id);
-        now.or_else(|| self.members.iter().position(|resident| resident.former_ids.contains(&id)))
-    }
-
-    /// The machine in this place becomes another member. It must not run.
-    pub fn rename(&mut self, member: Slot, id: MemberId) {
-        assert!(!self.is_up(member), "a running member keeps its id");
-        let before = std::mem::replace(&mut self.members[member].id, id);
-        if before != id {
-            self.members[member].former_ids.push(before);
-        }
-    }
-
-    /// The machine in this place gets an empty disk. It must not run.
-    pub fn wipe(&mut self, member: Slot) {
-        assert!(!self.is_up(member), "only a machine that stands still is wiped");
-        let before = std::mem::take(&mut self.members[member].disk);
-        self.members[member].disk.knobs = before.knobs;
-        self.record(&Event::Disk { member, what: "wiped", name: "" });
-        self.observe(&Happening::Wiped { member });
+        now.or_else(|| self.members.iter().position(|resident| resident.other_ids.contains(&id)))
     }
 
     pub fn is_up(&self, member: Slot) -> bool {

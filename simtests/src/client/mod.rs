@@ -55,20 +55,6 @@ impl Manners {
     }
 }
 
-impl Manners {
-    /// Those of whoever looks whether all is well in the end.
-    pub fn patient(patience_ns: u64) -> Manners {
-        Manners {
-            link: Latency::new(50, 300, 0, 0),
-            loss_permille: 0,
-            patience_ns,
-            think: Latency::new(1_000, 1_000, 0, 0),
-            loyalty_permille: 1000,
-            speed_spread_permille: 0,
-        }
-    }
-}
-
 impl fmt::Display for Manners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -319,7 +319,7 @@ impl Observer for Durability {
                 member.pending.clear();
                 member.draft.clear();
             }
-            Happening::Answering { member, applied, .. } => {
+            Happening::Answering { member, applied, .. } | Happening::Looked { member, applied } => {
                 let term = self.members[member].follows;
                 self.committed(member, applied, term, world);
             }

@@ -6,7 +6,7 @@ use detcd_proto::etcdserverpb as pb;
 use detcd_proto::mvccpb::KeyValue;
 use pb::response_op::Response;
 
-use super::{Health, MemberChange, Reply, Unsupported, rows};
+use super::{Health, Reply, Unsupported, rows};
 use crate::ctl::go;
 
 pub fn render(reply: Reply<'_>, hex: bool) -> Result<Vec<u8>, Unsupported> {
@@ -56,18 +56,6 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Result<Vec<u8>, Unsupported> {
                 page.member(member);
             }
         }
-        Reply::MemberAdd(response) => {
-            page.header(&response.header);
-            let member = response.member.clone().unwrap_or_default();
-            page.id("MemberID", member.id);
-            page.quoted("Name", member.name.as_bytes());
-            page.urls(&member);
-            page.out.push('\n');
-        }
-        Reply::MemberChange { change: MemberChange::Promoted, .. } => {
-            return Err(Unsupported("fields not supported as output format"));
-        }
-        Reply::MemberChange { response, .. } => page.header(&response.header),
         Reply::Alarm(response) => {
             page.header(&response.header);
             for alarm in &response.alarms {
@@ -76,7 +64,10 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Result<Vec<u8>, Unsupported> {
                 page.out.push('\n');
             }
         }
-        Reply::MoveLeader { .. } | Reply::Downgrade { .. } => {
+        Reply::MemberAdd(_)
+        | Reply::MemberChange { .. }
+        | Reply::MoveLeader { .. }
+        | Reply::Downgrade { .. } => {
             return Err(Unsupported("fields not supported as output format"));
         }
         Reply::Auth(reply) => page.auth(reply)?,
@@ -187,18 +178,14 @@ impl Page {
     fn member(&mut self, member: &pb::Member) {
         self.id("ID", member.id);
         self.quoted("Name", member.name.as_bytes());
-        self.urls(member);
-        self.field("IsLearner", member.is_learner);
-        self.out.push('\n');
-    }
-
-    fn urls(&mut self, member: &pb::Member) {
         for url in &member.peer_urls {
             self.quoted("PeerURL", url.as_bytes());
         }
         for url in &member.client_urls {
             self.quoted("ClientURL", url.as_bytes());
         }
+        self.field("IsLearner", member.is_learner);
+        self.out.push('\n');
     }
 
     fn health(&mut self, health: &Health) {
