@@ -29,6 +29,7 @@ known_between_clients=(
   'endpoint hashkv*' '3.6 added the revision that was hashed'
   'member list -w json --hex' 'since 3.7 the hexadecimal form has the same field names as the decimal one (clientURLs)'
   'member list --consistency*' 'a flag since 3.6'
+  'member add --learner -w simple' 'since 3.6 it says that it is a learner'
   'get * --min-*' 'a flag since 3.6'
   'get * --max-*' 'a flag since 3.6'
   '* -w fields --hex' 'since 3.6 --hex counts for IDs in the fields format'
@@ -279,6 +280,24 @@ play() {
   c endpoint status -w fields; c endpoint status -w table; c endpoint status -w protobuf; c endpoint status --cluster
   for format in simple json fields table protobuf; do c member list -w $format; done
   c member list --hex; c member list -w json --hex; c member list -w fields --hex; c member list --consistency s
+  # changes of the members: a learner, so that the quorum stays
+  c member add; c member add new; c member add new http://127.0.0.1:1; c member add new --peer-urls nonsense
+  c member remove; c member remove xyz; c member remove 1234; c member remove 1 2; c member update; c member update xyz
+  c member update 1234; c member update 1234 --peer-urls http://127.0.0.1:1; c member promote; c member promote xyz; c member promote 1234
+  c member add new --peer-urls "http://127.0.0.1:$peer_port"; c member other
+  local new
+  for format in simple json fields table; do
+    named "member add --learner -w $format" "$ctl" member add new --learner --peer-urls http://127.0.0.1:1 -w $format
+    new=$("$ctl" member list | sed -n 's/^\([0-9a-f]*\), unstarted.*/\1/p')
+    printf '%s\n%u\n' "${new:-1234}" "0x${new:-1234}" >>"$out/leases"
+    sleep 1
+    named "member add: a second learner -w $format" "$ctl" member add more --learner --peer-urls http://127.0.0.1:2 -w $format
+    named "member list with a learner -w $format" "$ctl" member list -w $format
+    named "member promote: it never started -w $format" "$ctl" member promote "${new:-1234}" -w $format
+    named "member update -w $format" "$ctl" member update "${new:-1234}" --peer-urls http://127.0.0.1:3,http://127.0.0.1:1 -w $format
+    named "member remove -w $format" "$ctl" member remove "${new:-1234}" -w $format
+    named "member remove again -w $format" "$ctl" member remove "${new:-1234}" -w $format
+  done
   for format in simple json fields table protobuf; do c alarm list -w $format; c alarm disarm -w $format; done
   c defrag; c defrag --cluster; c defrag -w json; c move-leader; c move-leader xyz; c move-leader 1 2; c move-leader 1234
   local me

@@ -86,7 +86,13 @@ pub async fn start(
     let folder = &settings.data_dir;
     let disk = DataDir::open(folder).map_err(|error| error.to_string())?;
     let owner = detcd_driver::owner(&disk).await.map_err(|fault| fault.0)?;
-    let config = settings.core_config(owner)?;
+    // etcd's: one second and an election timeout.
+    let dial_patience = Duration::from_secs(1) + Duration::from_millis(settings.election_ms);
+    let identity = match owner {
+        Some(owner) => Some(owner),
+        None => settings.identity(dial_patience).await?,
+    };
+    let config = settings.core_config(identity)?;
     let authentication = settings.authentication()?;
     tracing::info!(
         "etcd-version" = %version::SERVER,
@@ -120,8 +126,9 @@ pub async fn start(
         "{}",
         if owner.is_some() { "restarting local member" } else { "starting local member" }
     );
-    // etcd's: one second and an election timeout.
-    let dial_patience = Duration::from_secs(1) + Duration::from_millis(settings.election_ms);
+    if settings.force_new_cluster && owner.is_some() {
+        tracing::warn!("forced to go on as the only member of the cluster");
+    }
     let net = Net::new(identity, dial_patience, reactors.first().clone());
     let runtime = Tokio::new(disk, net.clone(), reactors.clone());
     let node = detcd_driver::start_with(runtime, config, authentication).await.map_err(|fault| fault.0)?;

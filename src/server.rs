@@ -101,7 +101,15 @@ fn serve(settings: &Settings) -> Result<(), String> {
         let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
         let member = run::start(settings, &listeners, reactors).await?;
         drop(listeners);
+        let node = member.node.clone();
         let (number, name) = tokio::select! {
+            () = node.expelled() => {
+                let error = "the member has been permanently removed from the cluster";
+                tracing::warn!(error, "server error");
+                tracing::warn!("data-dir used by this member must be removed");
+                member.stop().await;
+                return Ok(());
+            }
             _ = interrupt.recv() => (SignalKind::interrupt().as_raw_value(), "interrupt"),
             _ = terminate.recv() => (SignalKind::terminate().as_raw_value(), "terminated"),
         };

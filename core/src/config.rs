@@ -19,7 +19,8 @@ pub struct Config {
     /// This member, with the name and client URLs it will publish through the log.
     pub me: Member,
     pub cluster_id: ClusterId,
-    /// The members of a new cluster; looked at only when there is no log yet.
+    /// The members of a new cluster; looked at only when there is no log yet. Nobody: this member joins a cluster that
+    /// there is, and hears from its leader who is in it.
     pub bootstrap: Vec<Member>,
     /// A leader says that it is alive this often.
     pub heartbeat_interval: Span,
@@ -33,6 +34,10 @@ pub struct Config {
     /// Refuse changes of the members that would put the quorum at risk.
     pub strict_reconfig_check: bool,
     pub max_learners: usize,
+    /// A leader makes learners voters by itself as soon as they have caught up.
+    pub promote_learners: bool,
+    /// Go on alone with what the log holds, whoever else was a member. Unsafe: for when the others are lost.
+    pub force_new_cluster: bool,
     /// Space the keyspace may take, in bytes; 0 means etcd's default of 2 GiB, negative means no limit.
     pub quota_backend_bytes: i64,
     /// How often a leader lets it be known through the log how long a lease has left that has longer than this.
@@ -80,6 +85,8 @@ impl Config {
             max_txn_ops: 128,
             strict_reconfig_check: true,
             max_learners: 1,
+            promote_learners: false,
+            force_new_cluster: false,
             quota_backend_bytes: 0,
             lease_checkpoint_interval: Span::secs(300),
             snapshot_count: 10_000,

@@ -34,8 +34,11 @@ pub enum Effect {
     Publish(Arc<Edition>),
     /// The answer to whoever holds the ticket.
     Reply { ticket: Ticket, outcome: Outcome },
-    /// Who the peers are from now on; this member is not among them.
-    Peers(Vec<Member>),
+    /// Who the peers are from now on, this member not among them, and who was removed for good: nobody talks to those.
+    Peers { peers: Vec<Member>, removed: Vec<MemberId> },
+    /// This member was removed from the cluster for good. It is to end, in a while: others may need its vote until they
+    /// know of it too.
+    Expelled,
     /// Worth telling a human.
     Note(Note),
 }
@@ -54,6 +57,8 @@ pub enum Reply {
     Alarm(pb::AlarmResponse),
     KeepAlive(pb::LeaseKeepAliveResponse),
     TimeToLive(pb::LeaseTimeToLiveResponse),
+    /// The members after a change of them, ascending by id.
+    Members(Arc<Vec<Member>>),
     AuthEnable(pb::AuthEnableResponse),
     AuthDisable(pb::AuthDisableResponse),
     AuthStatus(pb::AuthStatusResponse),

@@ -1,5 +1,8 @@
 //! Names of things: members, clusters, and clients that wait.
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    string::{String, ToString as _},
+    vec::Vec,
+};
 use core::fmt;
 use sha1::{Digest, Sha1};
 
@@ -19,13 +22,23 @@ impl MemberId {
     /// The identity of a member of a statically bootstrapped cluster: the first eight bytes of
     /// SHA-1(sorted peer URLs, joined without separator, then the cluster token). Source: contract-semantics 19.
     pub fn of_bootstrap(peer_urls: &[String], token: &str) -> MemberId {
+        MemberId::of_text(peer_urls, token.as_bytes())
+    }
+
+    /// The identity of a member that is added to a cluster: as above, with the seconds since 1970 in decimal instead of
+    /// the token. Source: contract-semantics 12.1.
+    pub fn of_added(peer_urls: &[String], unix_secs: u64) -> MemberId {
+        MemberId::of_text(peer_urls, unix_secs.to_string().as_bytes())
+    }
+
+    fn of_text(peer_urls: &[String], text: &[u8]) -> MemberId {
         let mut urls: Vec<&String> = peer_urls.iter().collect();
         urls.sort();
         let mut sum = Sha1::new();
         for url in urls {
             sum.update(url.as_bytes());
         }
-        sum.update(token.as_bytes());
+        sum.update(text);
         MemberId(first_eight(&sum.finalize()))
     }
 }
@@ -64,7 +77,6 @@ impl fmt::Display for ClusterId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
 
     /// What a real member printed for `--name default --initial-advertise-peer-urls http://localhost:2380`.
     #[test]

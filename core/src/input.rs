@@ -23,6 +23,8 @@ pub enum Input {
     Linked { peer: MemberId },
     /// No link to this peer stands any more; what was on its way may be lost.
     Lost { peer: MemberId },
+    /// A peer refuses this member because it was removed from the cluster.
+    Expelled { by: MemberId },
     /// Everything up to and including this write of ours survives power loss.
     Persisted { upto: u64 },
     /// The checkpoint that was asked for survives power loss, under the names by which a start will look for it; `bytes`
@@ -60,8 +62,9 @@ pub enum Order {
 /// What somebody wants of the members of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemberChange {
-    /// URLs are such that [`urls::check`](crate::urls::check) passes.
+    /// URLs are such that [`urls::check`](crate::urls::check) passes, and the id is made of them and of the time.
     Add {
+        id: MemberId,
         peer_urls: Vec<String>,
         is_learner: bool,
     },

@@ -1,5 +1,5 @@
 //! What is worth telling a human, typed. Logs, golden plays and traces print it; nothing decides by it.
-use crate::{ClusterId, MemberId};
+use crate::{ClusterId, Member, MemberId};
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
@@ -107,6 +107,14 @@ pub enum Note {
         member: MemberId,
         name: String,
     },
+    MemberAdded(Member),
+    MemberRemoved(MemberId),
+    MemberUpdated(Member),
+    MemberPromoted(MemberId),
+    /// This member is no part of the cluster any more; a peer said so, or its own log.
+    Expelled {
+        by: Option<MemberId>,
+    },
     ClusterVersion {
         version: String,
     },
@@ -182,6 +190,19 @@ impl fmt::Display for Note {
             Note::TransferStarted { to } => write!(f, "leadership transfer started to={to}"),
             Note::TransferAborted { to } => write!(f, "leadership transfer aborted to={to}"),
             Note::MemberApplied { member, name } => write!(f, "member applied id={member} name={name}"),
+            Note::MemberAdded(Member { id, peer_urls, is_learner, .. }) => write!(
+                f,
+                "added member added-peer-id={id} added-peer-peer-urls={peer_urls:?} added-peer-is-learner={is_learner}"
+            ),
+            Note::MemberRemoved(id) => write!(f, "removed member removed-remote-peer-id={id}"),
+            Note::MemberUpdated(Member { id, peer_urls, .. }) => {
+                write!(f, "updated member updated-remote-peer-id={id} updated-remote-peer-urls={peer_urls:?}")
+            }
+            Note::MemberPromoted(id) => write!(f, "promote member promoted-member-id={id}"),
+            Note::Expelled { by: Some(by) } => {
+                write!(f, "this member was removed from the cluster, says {by}")
+            }
+            Note::Expelled { by: None } => f.write_str("this member was removed from the cluster"),
             Note::ClusterVersion { version } => write!(f, "cluster version {version}"),
             Note::AlarmRaised { member, alarm } => write!(f, "alarm raised member={member} alarm={alarm}"),
             Note::AlarmCleared { member, alarm } => write!(f, "alarm cleared member={member} alarm={alarm}"),

@@ -46,6 +46,14 @@ plants! {
     NackAsAck = "nack_as_ack",
     /// C10: a voter that answers twice counts twice: its second answer stands for somebody who is silent.
     DupVotes = "dup_votes",
+    /// C12: a new leader takes changes of the members before an entry of its own term is committed.
+    ConfchangeBeforeNoop = "confchange_before_noop",
+    /// C14: a member votes only if it knows that it is a voter; one that was promoted may not have heard of it.
+    LearnerRefusesVote = "learner_refuses_vote",
+    /// C17: a change of the members that was refused when it was applied counts as under way for ever.
+    PendingConfStuck = "pending_conf_stuck",
+    /// C18: a leader that was removed goes on to lead, and takes no proposals.
+    LeaderRemovesSelfStays = "leader_removes_self_stays",
     /// C19: a handover to a member that is gone, or votes no longer, blocks proposals for ever.
     TransferNeverAborts = "transfer_never_aborts",
     /// C20: a new leader answers reads before an entry of its term is committed.
@@ -133,6 +141,12 @@ plants! {
     ReattachWrongDelete = "reattach_wrong_delete",
     /// C61: who waited for a lock gets it without a look whether its own key is still there.
     LockWithoutLeaseCheck = "lock_without_lease_check",
+    /// C62: the promotion of a learner is forgotten when the log is read back.
+    PromotionNotPersisted = "promotion_not_persisted",
+    /// C63: a learner is promoted whether or not it ever started and caught up.
+    PromoteUnstarted = "promote_unstarted",
+    /// C65: a learner whose URLs are changed is listed as a voter.
+    MemberupdatePromotes = "memberupdate_promotes",
     /// C64: a message that is addressed to another member is taken.
     AcceptForeignMemberMsg = "accept_foreign_member_msg",
     /// C66: what a member reads back of users and roles at boot raises the revision once more than it did for the others,

@@ -252,7 +252,9 @@ fn a_member_goes_on_from_a_checkpoint_and_the_log_behind_it() {
         let mut effects = Effects::default();
         let recovered = Some(Recovered { checkpoint, log });
         let replica = Replica::boot(alone.config.clone(), recovered, 2, alone.now, &mut effects);
-        assert!(effects.iter().any(|effect| matches!(effect, Effect::Peers(peers) if peers.is_empty())));
+        assert!(
+            effects.iter().any(|effect| matches!(effect, Effect::Peers { peers, .. } if peers.is_empty()))
+        );
         let after = replica.edition();
         assert!(commit > stand.index);
         assert_eq!(after.standing.applied, commit, "what the log knows to be committed is applied");

@@ -211,7 +211,7 @@ impl Actor {
                 Effect::Publish(edition) => self.jumps += u64::from(edition.is_jump),
                 Effect::Reply { ticket, outcome } => self.outcomes.push((ticket, outcome)),
                 Effect::Note(note) => self.notes.push(note.to_string()),
-                Effect::Tokens(_) | Effect::Peers(_) => {}
+                Effect::Tokens(_) | Effect::Peers { .. } | Effect::Expelled => {}
             }
         }
         if !done.is_empty() {

@@ -95,8 +95,12 @@ impl Alone {
                 Effect::Send { message, .. } => heard.extend(self.answered(&message)),
                 Effect::Publish(_)
                 | Effect::Tokens(_)
-                | Effect::Peers(_)
+                | Effect::Peers { .. }
+                | Effect::Expelled
                 | Effect::WriteCheckpoint { .. }
+                | Effect::SendCheckpoint { .. }
+                | Effect::StageCheckpoint { .. }
+                | Effect::DropCheckpoint { .. }
                 | Effect::Forget { .. }
                 | Effect::Note(_) => {}
             }

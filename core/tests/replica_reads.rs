@@ -48,8 +48,12 @@ impl Follower {
                 Effect::Send { message, .. } => self.sent.push(*message),
                 Effect::Publish(_)
                 | Effect::Tokens(_)
-                | Effect::Peers(_)
+                | Effect::Peers { .. }
+                | Effect::Expelled
                 | Effect::WriteCheckpoint { .. }
+                | Effect::SendCheckpoint { .. }
+                | Effect::StageCheckpoint { .. }
+                | Effect::DropCheckpoint { .. }
                 | Effect::Forget { .. }
                 | Effect::Note(_) => {}
             }

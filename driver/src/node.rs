@@ -19,8 +19,8 @@ use crate::{
     versions,
 };
 use detcd_core::{
-    Config, Edition, Effects, Input, MemberId, Order, Outcome, Refusal, Replica, Reply, Rng, auth::Principal,
-    state::tally, watch::HubConfig,
+    Config, Edition, Effects, Input, MemberId, Order, Outcome, Refusal, Replica, Reply, Rng, Span,
+    auth::Principal, state::tally, watch::HubConfig,
 };
 use detcd_proto::etcdserverpb as pb;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ use std::sync::Arc;
 const INBOX_MAX: usize = 1 << 16;
 /// Tasks that serve watchers.
 const HUBS: usize = 2;
+/// A member that was removed goes on for so long, or two election timeouts: the others may need its vote once more.
+const EXPELLED_PATIENCE: Span = Span::secs(1);
 
 /// One running member, and on whose behalf it is asked. A cheap handle; its front methods (`front/`) are what the RPC
 /// services call.
@@ -45,6 +47,7 @@ pub(crate) struct Inner<R: Runtime> {
     inbox: Mailbox<Input>,
     pub stopping: Latch,
     stopped: Latch,
+    expelled: Latch,
 }
 
 /// What waits inside a member.
@@ -151,6 +154,7 @@ async fn assemble<R: Runtime>(
         inbox: inbox.clone(),
         stopping: Latch::default(),
         stopped: Latch::default(),
+        expelled: Latch::default(),
     });
     let node = Node(inner, Caller::default());
     let hands = Hands {
@@ -166,6 +170,7 @@ async fn assemble<R: Runtime>(
         meters: meters.clone(),
         heartbeat_interval: node.0.config.heartbeat_interval,
         credentials: node.0.credentials.clone(),
+        expelled: node.0.expelled.clone(),
         versions: Mailbox::bounded(1),
         led: 0,
     };
@@ -246,12 +251,22 @@ impl<R: Runtime> Node<R> {
         self.0.board.until(|edition| edition.standing.is_published).await;
     }
 
+    /// Waits until this member is none any more and the others had time to hear of it; it is to be stopped then.
+    pub async fn expelled(&self) {
+        self.0.expelled.wait().await;
+        let patience = self.0.config.election_timeout.times(2).max(EXPELLED_PATIENCE);
+        self.0.rt.sleep_until(self.0.rt.now() + patience).await;
+    }
+
     /// Hands the lead over if this member has it, refuses what still waits, and ends when the last write is on disk.
     pub async fn stop(&self) {
         let edition = self.latest();
-        let voters = edition.view.members.iter().filter(|member| !member.is_learner).count();
-        let leads = edition.standing.leader == Some(self.0.config.me.id) && voters > 1;
-        if leads && let Err(refusal) = self.hand_over(None).await {
+        let me = self.0.config.me.id;
+        let others = edition.view.members.iter().any(|member| !member.is_learner && member.id != me);
+        if edition.standing.leader == Some(me)
+            && others
+            && let Err(refusal) = self.hand_over(None).await
+        {
             self.0.rt.log(Level::Warn, format_args!("leadership transfer failed error=\"{refusal}\""));
         }
         self.0.gate.stop();

@@ -17,6 +17,7 @@ pub fn take(inbox: &Mailbox<Input>, arrival: Arrival) {
         }
         // These change little and must not be missed.
         Arrival::Linked(peer) => inbox.push_completion(Input::Linked { peer }),
+        Arrival::Expelled(by) => inbox.push_completion(Input::Expelled { by }),
         Arrival::Lost(peer) => inbox.push_completion(Input::Lost { peer }),
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     log_writer::Write,
     mailbox::Mailbox,
     meters::Meters,
+    shutdown::Latch,
     telemetry,
 };
 use detcd_core::{Effect, MemberId, Moment, Span};
@@ -30,6 +31,8 @@ pub struct Hands<R: Runtime> {
     pub meters: Arc<Meters>,
     pub heartbeat_interval: Span,
     pub credentials: Arc<Credentials>,
+    /// Opened when this member is none any more.
+    pub expelled: Latch,
     /// Nudged when this member has become the leader.
     pub versions: Mailbox<()>,
     /// The term this member was last seen to lead.
@@ -67,7 +70,8 @@ impl<R: Runtime> Hands<R> {
                 self.board.publish(edition);
             }
             Effect::Reply { ticket, outcome } => self.gate.resolve(ticket, outcome),
-            Effect::Peers(peers) => self.rt.net().set_peers(&peers),
+            Effect::Peers { peers, removed } => self.rt.net().set_peers(&peers, &removed),
+            Effect::Expelled => self.expelled.open(),
             Effect::Note(note) => telemetry::tell(&self.rt, &self.meters, &note),
         }
     }

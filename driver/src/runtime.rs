@@ -82,8 +82,10 @@ pub trait File: Send + 'static {
 /// Links to peers. Messages may be lost, repeated or overtaken; never altered. Only a forwarded proposal (`MsgProp`) is
 /// never repeated: it would be proposed twice.
 pub trait Net: Send + Sync + 'static {
-    /// Who the peers are from now on: opens links to the new ones and closes those to the gone.
-    fn set_peers(&self, peers: &[Member]);
+    /// Who the peers are from now on: opens links to the new ones and closes those to the gone. Those who were removed for
+    /// good are told so when they knock, and heard no more. Somebody else who knocks becomes a peer on the way, until
+    /// it is named here as gone: a member that reads old log does not know yet who leads.
+    fn set_peers(&self, peers: &[Member], removed: &[MemberId]);
     /// Starts sending; sender and receiver stand in the message. Never waits: what cannot be sent is lost, and so is
     /// what is for nobody among the peers.
     fn send(&self, message: raftpb::Message);
@@ -129,6 +131,8 @@ pub enum Arrival {
     Message(raftpb::Message),
     Linked(MemberId),
     Lost(MemberId),
+    /// This peer does not talk to us, because we were removed from the cluster.
+    Expelled(MemberId),
 }
 
 /// Served by the peer through `front::peer`.
@@ -140,10 +144,14 @@ pub enum PeerCall {
     TimeToLive(leasepb::LeaseInternalRequest),
     /// `GET /version`
     Version,
+    /// `POST /members/promote/<id>`, in the name of whoever has this token.
+    Promote { id: MemberId, token: Option<String> },
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeerAnswer {
+    /// The members after it, ascending by id.
+    Promoted(Vec<Member>),
     KeepAlive(pb::LeaseKeepAliveResponse),
     TimeToLive(leasepb::LeaseInternalResponse),
     Version(Versions),
@@ -159,8 +167,11 @@ pub struct Versions {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailed {
-    /// The lease is unknown (404).
+    /// The lease or the member is unknown (404).
     NotFound,
+    /// The member to be promoted is no learner, or has not caught up (412).
+    NotLearner,
+    NotReady,
     /// The peer did not catch up in time (408).
     TimedOut,
     /// The peer answered that it does not lead, or answered nonsense.

@@ -22,6 +22,10 @@ fn level(note: &Note) -> Level {
         | Note::TransferStarted { .. }
         | Note::MembershipChanged { .. }
         | Note::MemberApplied { .. }
+        | Note::MemberAdded(_)
+        | Note::MemberRemoved(_)
+        | Note::MemberUpdated(_)
+        | Note::MemberPromoted(_)
         | Note::LogTailFound { .. }
         | Note::SnapshotSending { .. }
         | Note::SnapshotApplying { .. }
@@ -29,6 +33,7 @@ fn level(note: &Note) -> Level {
         | Note::SnapshotRestored { .. }
         | Note::ClusterVersion { .. } => Level::Info,
         Note::QuorumLost { .. }
+        | Note::Expelled { .. }
         | Note::DiskStuck { .. }
         | Note::TransferAborted { .. }
         | Note::AlarmRaised { .. }

@@ -216,6 +216,15 @@ pub enum Happening<'a> {
     Booting {
         member: usize,
     },
+    /// Somebody looked how far the member has applied the log.
+    Looked {
+        member: usize,
+        applied: u64,
+    },
+    /// The machine has got an empty disk; what runs on it from now on is another member.
+    Wiped {
+        member: usize,
+    },
     /// The process is gone; `power` says whether the disk lost what was not synced.
     Died {
         member: usize,

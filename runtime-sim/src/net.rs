@@ -66,13 +66,12 @@ pub struct SimNet {
 }
 
 impl Net for SimNet {
-    fn set_peers(&self, peers: &[Member]) {
+    fn set_peers(&self, peers: &[Member], removed: &[MemberId]) {
         self.stage.enter(|world| {
             if world.is_alive(&self.life) {
                 let me = self.life.member;
-                let slots = peers.iter().filter_map(|peer| world.slot_of(peer.id));
-                let slots = slots.filter(|&slot| slot != me).collect();
-                world.link_peers(me, slots);
+                peers.iter().for_each(|peer| world.hear_address(peer.id, &peer.peer_urls));
+                world.link_peers(me, peers.iter().map(|peer| peer.id).collect(), removed);
             }
         });
     }
@@ -256,7 +255,11 @@ impl World {
         if message.r#type != raftpb::MessageType::MsgProp as i32 {
             self.links.of_mut(from, to).overhear(&frame);
         }
+        if self.is_up(to) && self.refuses(from, to) {
+            return;
+        }
         if self.is_up(to) {
+            self.meet(to, from);
             self.record(&Event::Deliver { from, to, kind: frame.kind, sum: frame.sum });
             self.count("net: message delivered");
             if !self.inbox_mut(to).push(Arrival::Message(message)) {
@@ -266,8 +269,39 @@ impl World {
         }
     }
 
+    /// Whether one who was removed knocks; it is told so, if its link carries that.
+    fn refuses(&mut self, from: Slot, to: Slot) -> bool {
+        if !self.is_removed_for(to, self.id_of(from)) {
+            return false;
+        }
+        self.record(&Event::Drop { from, to, why: "removed" });
+        self.count("net: removed member refused");
+        if !self.links.is_cut(to, from) {
+            let (life, by) = (self.life_of(from), self.id_of(to));
+            let delay = 200_000 + self.link_dice.below(2_000_000);
+            self.after(delay, move |world| {
+                if world.life_of(from) == life && world.is_up(from) {
+                    world.inbox_mut(from).push(Arrival::Expelled(by));
+                }
+            });
+        }
+        true
+    }
+
+    /// Somebody talks to a member that does not know it: from now on it can be answered.
+    fn meet(&mut self, member: Slot, stranger: Slot) {
+        if member != stranger && self.may_meet(member, stranger) {
+            self.count("net: peer met that the log does not name yet");
+            let mut peers = self.peers_of(member).to_vec();
+            peers.push(stranger);
+            self.set_peers_of(member, peers);
+            self.link_later(member, stranger);
+        }
+    }
+
     /// A member names its peers: links to the new ones come up if they can, those to the gone are closed.
-    fn link_peers(&mut self, member: Slot, peers: Vec<Slot>) {
+    fn link_peers(&mut self, member: Slot, named: Vec<MemberId>, removed: &[MemberId]) {
+        let peers = self.name_peers(member, named, removed);
         let old = self.set_peers_of(member, peers.clone());
         for &gone in old.iter().filter(|gone| !peers.contains(gone)) {
             self.tell_link(member, gone, false);

@@ -69,6 +69,11 @@ impl Sim {
         self.stage.enter(|world| world.stop_by(&self.life, stop));
     }
 
+    /// The process ends by itself.
+    pub fn end(&self, counted: &'static str) {
+        self.stage.enter(|world| world.ended(&self.life, counted));
+    }
+
     /// Hands the lead over, from now on, when an operator asks for it.
     pub fn hand_over_by(&self, hand_over: HandOver) {
         self.stage.enter(|world| world.hand_over_by(&self.life, hand_over));

@@ -27,7 +27,7 @@ async fn chatter(sim: Sim) -> Result<(), detcd_driver::Fault> {
     let me = ids()[sim.member()];
     let fault = |error: std::io::Error| detcd_driver::Fault(error.to_string());
     let peers: Vec<Member> = ids().into_iter().filter(|&id| id != me).map(peer).collect();
-    sim.net().set_peers(&peers);
+    sim.net().set_peers(&peers, &[]);
     let listener = sim.clone();
     sim.spawn("listen", async move {
         loop {
@@ -37,6 +37,7 @@ async fn chatter(sim: Sim) -> Result<(), detcd_driver::Fault> {
                 }
                 Arrival::Linked(peer) => listener.log(Level::Info, format_args!("linked {peer}")),
                 Arrival::Lost(peer) => listener.log(Level::Info, format_args!("lost {peer}")),
+                Arrival::Expelled(by) => listener.log(Level::Info, format_args!("expelled by {by}")),
             }
         }
     });
@@ -216,7 +217,7 @@ fn peers_answer_calls_unless_they_are_cut_off_or_dead() {
                 let done = done.lock().expect("one thread").take_if(|_| sim.member() == 0);
                 Box::pin(async move {
                     let Some(done) = done else { return chatter(sim).await };
-                    sim.net().set_peers(&[peer(ids()[1])]);
+                    sim.net().set_peers(&[peer(ids()[1])], &[]);
                     sim.sleep_until(Moment(sim.now().0 + 20_000_000)).await;
                     let first = sim.net().call(ids()[1], PeerCall::Version).await;
                     sim.stage().enter(|world| world.cut(1, 0));

@@ -95,7 +95,7 @@ fn perform(suite: impl AsyncFn(&Group), size: u64) {
         suite(&group).await;
         for (stand, stop) in group.stands.iter().zip(&group.stops) {
             stop.cut();
-            detcd_driver::Net::set_peers(detcd_driver::Runtime::net(&stand.rt), &[]);
+            detcd_driver::Net::set_peers(detcd_driver::Runtime::net(&stand.rt), &[], &[]);
         }
     });
     runtime.shutdown_background();
@@ -132,7 +132,7 @@ fn links_and_calls() {
         conformance::links(&group.stands).await;
         conformance::calls(&group.stands).await;
         group.stops[1].cut();
-        detcd_driver::Net::set_peers(detcd_driver::Runtime::net(&group.stands[1].rt), &[]);
+        detcd_driver::Net::set_peers(detcd_driver::Runtime::net(&group.stands[1].rt), &[], &[]);
         // The listener's task ends when it next runs.
         tokio::time::sleep(Duration::from_millis(50)).await;
         conformance::unreachable(&group.stands).await;

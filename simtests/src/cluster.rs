@@ -1,6 +1,7 @@
 //! The members of one run: real drivers on real cores, booted again whenever somebody starts them.
+use crate::judge::{Listed, Roster};
 use detcd_core::{ClusterId, Config, Edition, Member, MemberId, Plants, Span, auth::ROOT};
-use detcd_driver::{Caller, Node};
+use detcd_driver::{Caller, Node, Runtime as _};
 use detcd_runtime_sim::{Keep, Setup, Sim, Slot, Stage, clock::Clock, links::Weather};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -11,7 +12,14 @@ use std::{
 /// What all members of a run have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
+    /// The founders.
     pub members: usize,
+    /// Machines that may join later.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub spares: usize,
+    /// Changes of the members that put the quorum at risk are refused.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub strict_reconfig: bool,
     #[serde(with = "nanoseconds", rename = "heartbeat_ns")]
     pub heartbeat: Span,
     #[serde(with = "nanoseconds", rename = "election_ns")]
@@ -49,6 +57,18 @@ pub struct Settings {
 
 fn ten_thousand() -> u64 {
     10_000
+}
+
+fn is_none(spares: &usize) -> bool {
+    *spares == 0
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(strict: &bool) -> bool {
+    *strict
 }
 
 fn five_minutes() -> Span {
@@ -93,31 +113,48 @@ impl fmt::Display for Settings {
             self.watch_replies_max,
             self.watch_fragment_bytes,
             self.lease_checkpoint.as_millis()
-        )
+        )?;
+        if self.spares > 0 {
+            let strict = if self.strict_reconfig { "with" } else { "without" };
+            write!(f, ", {} machines that may join, {strict} a look at the quorum", self.spares)?;
+        }
+        Ok(())
     }
 }
 
 impl Settings {
-    fn bootstrap(&self) -> Vec<Member> {
-        let member = |number: usize| {
-            let peer_urls = vec![format!("http://m{number}:2380")];
-            Member {
-                id: MemberId::of_bootstrap(&peer_urls, "etcdsim"),
-                name: format!("m{number}"),
-                peer_urls,
-                client_urls: vec![format!("http://m{number}:2379")],
-                is_learner: false,
-            }
-        };
-        (1..=self.members).map(member).collect()
+    /// What runs in this place if it is a founder.
+    fn founder(slot: Slot) -> Member {
+        let number = slot + 1;
+        let peer_urls = vec![url(slot)];
+        Member {
+            id: MemberId::of_bootstrap(&peer_urls, "etcdsim"),
+            name: format!("m{number}"),
+            peer_urls,
+            client_urls: vec![format!("http://m{number}:2379")],
+            is_learner: false,
+        }
     }
 
-    fn config(&self, slot: Slot) -> Config {
+    fn bootstrap(&self) -> Vec<Member> {
+        (0..self.members).map(Settings::founder).collect()
+    }
+
+    /// Places of machines.
+    pub fn slots(&self) -> usize {
+        self.members + self.spares
+    }
+
+    /// `joined`: who it is in a cluster that it does not found.
+    fn config(&self, slot: Slot, joined: Option<MemberId>) -> Config {
         let named = self.bootstrap();
+        let me = Settings::founder(slot);
+        let me = Member { id: joined.unwrap_or(me.id), ..me };
         let cluster_id = ClusterId::of_members(named.iter().map(|member| member.id));
         // As in etcd, a member's name and client URLs become known only through the log.
         let bootstrap = named
             .iter()
+            .filter(|_| joined.is_none())
             .map(|member| Member { name: String::new(), client_urls: Vec::new(), ..member.clone() })
             .collect();
         Config {
@@ -137,14 +174,26 @@ impl Settings {
             watch_fragment_bytes: Some(self.watch_fragment_bytes),
             lease_checkpoint_interval: self.lease_checkpoint,
             plants: self.plants,
-            ..Config::new(named[slot].clone(), cluster_id, bootstrap)
+            strict_reconfig_check: self.strict_reconfig,
+            max_learners: 2,
+            ..Config::new(me, cluster_id, bootstrap)
         }
     }
+}
 
-    /// Members that must agree.
-    pub fn majority(&self) -> usize {
-        self.members / 2 + 1
-    }
+fn url(slot: Slot) -> String {
+    format!("http://m{}:2380", slot + 1)
+}
+
+/// What a place holds beside its world.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seat {
+    /// Who it is since it joined.
+    joined: Option<MemberId>,
+    /// Nobody starts it for now.
+    held: bool,
+    /// It has been a member's.
+    used: bool,
 }
 
 #[derive(Clone)]
@@ -152,6 +201,8 @@ pub struct Cluster {
     stage: Stage,
     nodes: Arc<Mutex<Vec<Option<Booted>>>>,
     settings: Arc<Settings>,
+    seats: Arc<Mutex<Vec<Seat>>>,
+    roster: Roster,
     /// Clients have root's certificate, unless they say who they are.
     root: Caller,
 }
@@ -172,22 +223,33 @@ impl Cluster {
         keep: Keep,
         budget: u64,
     ) -> Cluster {
-        let members = settings.bootstrap().iter().map(|member| member.id).collect();
+        // Nobody is known by the number of a place before it joins.
+        let id = |slot| {
+            if slot < settings.members { Settings::founder(slot).id } else { MemberId(slot as u64 + 1) }
+        };
+        let slots = settings.slots();
+        let members = (0..slots).map(id).collect();
+        let seats =
+            (0..slots).map(|slot| Seat { used: slot < settings.members, ..Seat::default() }).collect();
         let stage = Stage::new(Setup { seed, members, clocks, weather, keep, budget });
-        let nodes = Arc::new(Mutex::new((0..settings.members).map(|_| None).collect::<Vec<_>>()));
+        let nodes = Arc::new(Mutex::new((0..slots).map(|_| None).collect::<Vec<_>>()));
         let cluster = Cluster {
             stage: stage.clone(),
             nodes,
             settings: Arc::new(settings),
+            seats: Arc::new(Mutex::new(seats)),
+            roster: Roster::default(),
             root: Caller::default().with_name(ROOT),
         };
         let booting = cluster.clone();
         stage.enter(|world| {
+            (0..slots).for_each(|slot| world.set_address(slot, url(slot)));
+            (cluster.settings.members..slots).for_each(|slot| world.keep_down(slot, true));
             world.set_boot(Arc::new(move |sim| {
                 let cluster = booting.clone();
                 Box::pin(async move {
                     let (slot, life) = (sim.member(), sim.life_number());
-                    let config = cluster.settings.config(slot);
+                    let config = cluster.settings.config(slot, cluster.seat(slot).joined);
                     let node = if sim.is_queued() {
                         let (node, seat) = detcd_driver::seat(sim.clone(), config).await?;
                         sim.sit(seat);
@@ -211,6 +273,12 @@ impl Cluster {
                         // Most members do not lead, and refuse.
                         Box::pin(async move { node.hand_over(Some(to)).await.unwrap_or_default() })
                     }));
+                    let (leaving, watched) = (node.clone(), sim.clone());
+                    sim.spawn("expelled", async move {
+                        leaving.expelled().await;
+                        leaving.stop().await;
+                        watched.end("member: removed, and ended");
+                    });
                     let before = cluster.nodes()[slot].replace(Booted { life, node });
                     drop(before);
                     Ok(())
@@ -237,20 +305,108 @@ impl Cluster {
         &self.settings
     }
 
+    /// Places of machines.
     pub fn len(&self) -> usize {
-        self.settings.members
+        self.settings.slots()
     }
 
-    /// Those who are not dead for good.
-    pub fn living(&self) -> Vec<Slot> {
+    fn seat(&self, slot: Slot) -> Seat {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)[slot]
+    }
+
+    fn edit_seat(&self, slot: Slot, edit: impl FnOnce(&mut Seat)) {
+        edit(&mut self.seats.lock().unwrap_or_else(PoisonError::into_inner)[slot]);
+    }
+
+    /// What the log says of the members.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Where a machine is reached.
+    pub fn url(&self, slot: Slot) -> String {
+        url(slot)
+    }
+
+    /// The machine of a member that is listed.
+    pub fn slot_at(&self, member: &Listed) -> Option<Slot> {
+        (0..self.len()).find(|&slot| member.peer_urls.contains(&url(slot)))
+    }
+
+    /// Whether a member that is listed runs, or could, on its machine.
+    pub fn is_settled(&self, member: &Listed) -> bool {
+        let slot = self.slot_at(member);
+        slot.is_some_and(|slot| self.stage.enter(|world| world.id_of(slot) == member.id))
+    }
+
+    /// The machine becomes this member, with an empty disk, and starts.
+    pub fn settle(&self, slot: Slot, id: MemberId) {
+        self.edit_seat(slot, |seat| *seat = Seat { joined: Some(id), held: false, used: true });
         self.stage.enter(|world| {
-            (0..world.len()).filter(|&slot| !world.is_buried(slot) && !world.is_forsaken(slot)).collect()
+            if world.id_of(slot) != id {
+                world.crash(slot);
+                world.wipe(slot);
+                world.rename(slot, id);
+            }
+            world.keep_down(slot, false);
+            world.start(slot);
+        });
+    }
+
+    /// Nobody starts the machine for now.
+    pub fn hold(&self, slot: Slot, held: bool) {
+        self.edit_seat(slot, |seat| seat.held = held);
+        self.stage.enter(|world| world.keep_down(slot, held));
+    }
+
+    fn is_listed(&self, slot: Slot) -> bool {
+        self.roster.newest().iter().any(|member| member.peer_urls.contains(&url(slot)))
+    }
+
+    /// Machines that were never a member's.
+    pub fn free_slots(&self) -> Vec<Slot> {
+        (0..self.len()).filter(|&slot| !self.seat(slot).used && !self.is_listed(slot)).collect()
+    }
+
+    /// Machines whose member was removed.
+    pub fn removed_slots(&self) -> Vec<Slot> {
+        let is_removed = |slot: &Slot| {
+            let seat = self.seat(*slot);
+            seat.used && !seat.held && !self.is_listed(*slot)
+        };
+        (0..self.len()).filter(is_removed).collect()
+    }
+
+    /// Who leads, as a member that is listed believes.
+    pub fn leader(&self) -> Option<MemberId> {
+        let standings = self.living().into_iter().filter_map(|slot| Some(self.edition(slot)?.standing));
+        standings.filter(|standing| standing.leader.is_some()).max_by_key(|standing| standing.term)?.leader
+    }
+
+    /// Whether a member votes, by the log.
+    pub fn votes(&self, slot: Slot) -> bool {
+        let id = self.stage.enter(|world| world.id_of(slot));
+        self.settings.spares == 0
+            || self.roster.newest().iter().any(|member| member.id == id && !member.is_learner)
+    }
+
+    /// The members who are not dead for good.
+    pub fn living(&self) -> Vec<Slot> {
+        let listed = self.roster.newest();
+        let is_member = |id| {
+            self.settings.spares == 0 || listed.is_empty() || listed.iter().any(|member| member.id == id)
+        };
+        self.stage.enter(|world| {
+            (0..world.len())
+                .filter(|&slot| !world.is_buried(slot) && !world.is_forsaken(slot))
+                .filter(|&slot| is_member(world.id_of(slot)))
+                .collect()
         })
     }
 
     /// The members' ids, in the order of their slots.
     pub fn member_ids(&self) -> Vec<MemberId> {
-        self.settings.bootstrap().iter().map(|member| member.id).collect()
+        self.stage.enter(|world| (0..world.len()).map(|slot| world.id_of(slot)).collect())
     }
 
     pub fn is_empty(&self) -> bool {

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod client;
+mod closing;
 pub mod cluster;
 pub mod corpus;
 pub mod invariants;
@@ -14,6 +15,7 @@ pub mod nemesis;
 pub mod plan;
 pub mod probes;
 pub mod profile;
+mod reform;
 pub mod report;
 pub mod shrink;
 pub mod story;

@@ -5,6 +5,7 @@ use crate::{
     cluster::Settings,
     nemesis::{self, Doom, Jaw, LastBlow, Moment, Strike, Trap, Trouble},
     profile::Profile,
+    reform::Step,
     workload::Mix,
 };
 use detcd_core::{Plants, Span};
@@ -47,6 +48,9 @@ pub struct Plan {
     pub strikes: Vec<Strike>,
     pub traps: Vec<Trap>,
     pub doom: Doom,
+    /// Changes of the members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reforms: Vec<Step>,
 }
 
 impl Plan {
@@ -59,6 +63,8 @@ impl Plan {
         let election_ms = (*dice.pick(&[60, 100, 250, 1000])).min(profile.election_ms_max());
         let mut settings = Settings {
             members,
+            spares: 0,
+            strict_reconfig: true,
             heartbeat: Span::millis((election_ms / 10).max(10)),
             election: Span::millis(election_ms),
             pre_vote: dice.coin(),
@@ -175,6 +181,7 @@ impl Plan {
             strikes,
             traps,
             doom,
+            reforms: Vec::new(),
         }
     }
 
@@ -183,7 +190,7 @@ impl Plan {
     pub fn without_aim(mut self) -> Plan {
         let dice = &mut Dice::split(self.seed, Concern::Faults, 3);
         let traps = std::mem::take(&mut self.traps);
-        self.strikes.extend(nemesis::blunt(dice, &traps, self.settings.members, self.storm_ns));
+        self.strikes.extend(nemesis::blunt(dice, &traps, self.settings.slots(), self.storm_ns));
         self.strikes.sort_by_key(|strike| strike.at_ns);
         self
     }
@@ -206,8 +213,8 @@ impl Plan {
     /// Whether it can be played: whoever makes a plan by hand or makes one smaller may have left a hole. Err says
     /// where.
     pub fn check(&self) -> Result<(), String> {
-        let members = self.settings.members;
-        if members == 0 || self.clocks.len() != members {
+        let (founders, members) = (self.settings.members, self.settings.slots());
+        if founders == 0 || self.clocks.len() != members {
             return Err(format!("{members} members and {} clocks", self.clocks.len()));
         }
         if self.keys == 0 {
@@ -216,7 +223,7 @@ impl Plan {
         match self.strikes.iter().find(|strike| strike.trouble.members().iter().any(|&slot| slot >= members))
         {
             Some(strike) => Err(format!("there are {members} members, and a strike is: {strike}")),
-            None => self.doom.check(members, &self.strikes),
+            None => self.doom.check(founders, &self.strikes),
         }
     }
 }
@@ -246,6 +253,9 @@ impl fmt::Display for Plan {
         }
         for trap in &self.traps {
             writeln!(f, "trap      {trap}")?;
+        }
+        for step in &self.reforms {
+            writeln!(f, "reform    {step}")?;
         }
         Ok(())
     }

@@ -1,7 +1,11 @@
 //! Profiles: which stories seeds are drawn into. A seed means something only together with its profile.
-use crate::{client::watcher::Wish, plan::Plan};
+use crate::{
+    client::watcher::Wish,
+    nemesis::{Doom, LastBlow},
+    plan::Plan,
+};
 use detcd_core::Plants;
-use detcd_runtime_sim::{Concern, Dice, links::Weather};
+use detcd_runtime_sim::{Concern, Dice, clock::Clock, links::Weather};
 use std::{fmt, str::FromStr};
 
 /// Plans are drawn again at most so often until something of the wished kind goes wrong in them.
@@ -22,15 +26,20 @@ pub enum Profile {
     Lease,
     /// Users with permissions that change.
     Auth,
+    /// Members are added, removed and replaced.
+    Members,
 }
 
 impl Profile {
-    pub const ALL: [Profile; 6] =
-        [Profile::Swarm, Profile::Quick, Profile::Disk, Profile::Watch, Profile::Lease, Profile::Auth];
-
-    /// Areas that get a profile when their feature is built.
-    pub const WAITING: [(&'static str, &'static str); 1] =
-        [("members", "member changes (MemberAdd, Remove, Promote)")];
+    pub const ALL: [Profile; 7] = [
+        Profile::Swarm,
+        Profile::Quick,
+        Profile::Disk,
+        Profile::Watch,
+        Profile::Lease,
+        Profile::Auth,
+        Profile::Members,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -40,6 +49,7 @@ impl Profile {
             Profile::Watch => "watch",
             Profile::Lease => "lease",
             Profile::Auth => "auth",
+            Profile::Members => "members",
         }
     }
 
@@ -51,6 +61,7 @@ impl Profile {
             Profile::Watch => "many watchers, deletes and compactions",
             Profile::Lease => "many leases",
             Profile::Auth => "users with permissions that change",
+            Profile::Members => "members that are added, removed and replaced",
         }
     }
 
@@ -100,9 +111,36 @@ impl Profile {
             }
             Profile::Lease => plan.mix.lease = dice.between(40, 150),
             Profile::Auth => plan.users = dice.between(2, 5) as u32,
+            Profile::Members => change_members(&mut plan, dice),
         }
         plan
     }
+}
+
+/// Somebody changes the members while things go wrong. No disk destroys what it called safe: who may be lost would be
+/// another question after every change.
+fn change_members(plan: &mut Plan, dice: &mut Dice) {
+    plan.settings.spares = dice.between(2, 3) as usize;
+    plan.settings.strict_reconfig = dice.permille(200);
+    plan.settings.members = [1, 2, 3, 4][dice.weighted(&[3, 1, 5, 1])];
+    let slots = plan.settings.slots();
+    let drift = plan.clocks.first().map_or(0, |clock| clock.drift_ppm.abs());
+    plan.clocks = (0..slots)
+        .map(|_| Clock {
+            origin_ns: dice.below(1 << 40),
+            drift_ppm: dice.between(0, 2 * drift.unsigned_abs()) as i64 - drift,
+            wall_offset_ns: dice.below(3_600_000_000_000),
+        })
+        .collect();
+    let election_ns = plan.settings.election.as_nanos();
+    let faults = &mut Dice::split(plan.seed, Concern::Faults, 5);
+    (plan.strikes, plan.traps) = crate::nemesis::draw(faults, slots, plan.storm_ns, election_ns);
+    plan.doom = Doom::default();
+    if dice.permille(300) && plan.settings.members >= 3 {
+        plan.doom.last_blow = LastBlow::Beheads;
+    }
+    plan.contenders.clear();
+    plan.reforms = crate::reform::draw(dice, plan.storm_ns);
 }
 
 /// Kinds of trouble, by name, that a disk can have or that show what it kept.
@@ -123,9 +161,6 @@ impl FromStr for Profile {
         if let Some(profile) = Profile::ALL.into_iter().find(|profile| profile.name() == text) {
             return Ok(profile);
         }
-        if let Some((name, feature)) = Profile::WAITING.into_iter().find(|(name, _)| *name == text) {
-            return Err(format!("the profile {name} waits for {feature}"));
-        }
         let known: Vec<&str> = Profile::ALL.into_iter().map(Profile::name).collect();
         Err(format!("there is no profile {text}; there are {}", known.join(", ")))
     }
@@ -136,11 +171,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_back_and_what_waits_says_for_what() {
+    fn names_are_read_back() {
         for profile in Profile::ALL {
             assert_eq!(profile.name().parse(), Ok(profile));
         }
-        assert!("members".parse::<Profile>().unwrap_err().contains("waits for"));
         assert!("noise".parse::<Profile>().unwrap_err().contains("swarm"));
     }
 
@@ -156,6 +190,10 @@ mod tests {
             assert!(Profile::Watch.plan(seed, Plants::NONE).watchers.len() >= 4);
             assert!(Profile::Lease.plan(seed, Plants::NONE).mix.lease >= 40);
             assert!(Profile::Auth.plan(seed, Plants::NONE).users >= 2);
+            let members = Profile::Members.plan(seed, Plants::NONE);
+            assert!(members.settings.spares > 0 && members.reforms.len() >= 2);
+            assert_eq!(members.check(), Ok(()));
+            assert!(swarm.reforms.is_empty());
             assert_eq!(swarm.users, 0);
         }
     }

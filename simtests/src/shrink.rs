@@ -50,6 +50,9 @@ pub fn in_one_line(plan: &Plan) -> String {
     for trap in &plan.traps {
         line += &format!("; {trap}");
     }
+    for step in &plan.reforms {
+        line += &format!("; {step}");
+    }
     if plan.doom != Doom::default() {
         line += &format!("; {}", plan.doom);
     }
@@ -164,6 +167,7 @@ impl<P: FnMut(&Plan, u64)> Hunt<P> {
     fn fewer_faults(&mut self) {
         self.drop_chunks(|plan| plan.strikes.len(), |plan, from, to| drop(plan.strikes.drain(from..to)));
         self.drop_chunks(|plan| plan.traps.len(), |plan, from, to| drop(plan.traps.drain(from..to)));
+        self.drop_chunks(|plan| plan.reforms.len(), |plan, from, to| drop(plan.reforms.drain(from..to)));
         for i in 0..self.best.traps.len() {
             while self.best.traps[i].times > 1 && self.edit(|plan| plan.traps[i].times -= 1) {}
         }
@@ -201,11 +205,13 @@ impl<P: FnMut(&Plan, u64)> Hunt<P> {
         for members in [1, 3] {
             let fits = |plan: &mut Plan| {
                 plan.settings.members = members;
-                plan.clocks.truncate(members);
+                plan.clocks.truncate(plan.settings.slots());
                 plan.doom.damaged.retain(|&member| member < members);
                 plan.doom.leaving.retain(|&member| member < members);
                 plan.doom.liar = plan.doom.liar.filter(|&member| member < members);
-                plan.strikes.retain(|strike| strike.trouble.members().iter().all(|&member| member < members));
+                plan.strikes.retain(|strike| {
+                    strike.trouble.members().iter().all(|&member| member < plan.clocks.len())
+                });
             };
             if members < self.best.settings.members && self.edit(fits) {
                 break;

@@ -1,33 +1,29 @@
 //! One run: from a seed to a plan, through a storm and its end, to a verdict and a transcript.
 use crate::{
     client::{
-        Client, Manners, Recorder,
+        Client, Recorder,
         guest::{Administrator, Guest},
         locker::Locker,
         watcher::Watcher,
     },
+    closing::{Closing, close, last_blow},
     cluster::Cluster,
     invariants::{Canary, Checkpoints, Durability, HaltsWithReason, OneLeaderPerTerm, SilentWithoutTail},
     judge::{
-        self, Chronicle, Expected, Leases, Linear, Made, Permits, Queues, Reach, Rebuilt, Turns, Watched,
-        Work,
+        self, Chronicle, Expected, Leases, Linear, Made, Permits, Queues, Rebuilt, Turns, Watched, Work,
     },
-    nemesis::{self, Doom, LastBlow, Supervisor, Traps},
+    nemesis::{self, Supervisor, Traps},
     plan::Plan,
     probes::Probes,
     profile::Profile,
+    reform::{self, Operator},
     report::recording::{Draft, Recording},
     token::Engine,
     workload::Workload,
 };
 use detcd_core::Plants;
-use detcd_jepsen_like::{
-    check::Stats,
-    history::{History, Request},
-};
-use detcd_runtime_sim::{
-    Concern, Dice, Digest, Event, Keep, Latency, Stage, Tape, World, perform, perform_queued, tape,
-};
+use detcd_jepsen_like::{check::Stats, history::History};
+use detcd_runtime_sim::{Concern, Dice, Digest, Keep, Stage, Tape, World, perform, perform_queued, tape};
 use rustix::time::{ClockId, clock_gettime};
 use std::{
     collections::BTreeMap,
@@ -125,6 +121,9 @@ impl Outcome {
         if self.verdict == Verdict::Clean { self.work.idle(&self.expected) } else { Vec::new() }
     }
 }
+
+/// The number of whoever changes the members.
+const OPERATOR: u32 = 598;
 
 /// The number of the first who contends for turns.
 const CONTENDERS: u32 = 500;
@@ -264,7 +263,8 @@ fn judge_history(outcome: &mut Outcome, history: &History, made: &Made, trace: b
 
 async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     let seed = plan.seed;
-    let members = plan.settings.members;
+    let (founders, members) = (plan.settings.members, plan.settings.slots());
+    let has_reforms = plan.settings.spares > 0;
     let election_ns = plan.settings.election.as_nanos();
     let keep = match (options.record, options.trace) {
         (true, _) => Keep::Events,
@@ -273,14 +273,19 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     };
     let plan_text = options.record.then(|| plan.to_string());
     let expected = Expected {
-        several_members: members > 1,
+        several_members: founders > 1,
         watches: !plan.watchers.is_empty(),
         leases: plan.mix.lease > 0 || !plan.contenders.is_empty(),
         turns: !plan.contenders.is_empty(),
         users: plan.users > 0,
+        reforms: has_reforms,
     };
     let leases = Leases::default();
-    leases.expect(plan.has_handovers(), plan.stops_clocks(), plan.fills_leaders());
+    leases.expect(
+        plan.has_handovers() || !plan.reforms.is_empty(),
+        plan.stops_clocks(),
+        plan.fills_leaders(),
+    );
     let max_inflight_messages = plan.settings.max_inflight_messages;
     let cluster = Cluster::new(seed, plan.settings, plan.clocks, plan.weather, keep, BUDGET);
     let stage = cluster.stage().clone();
@@ -289,7 +294,11 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     stage.enter(|world| {
         world.add_observer(OneLeaderPerTerm::default());
         world.add_observer(HaltsWithReason::new(members));
-        world.add_observer(Durability::new(members, options.causes));
+        world.add_observer(if has_reforms {
+            Durability::of_changing(cluster.roster().clone(), founders, members, options.causes)
+        } else {
+            Durability::new(members, options.causes)
+        });
         world.add_observer(SilentWithoutTail::new(members));
         world.add_observer(Checkpoints::new(options.causes));
         world.add_observer(rebuilt.clone());
@@ -355,14 +364,26 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     let ended = silenced.clone();
     stage.spawn(queues.clone().watch(cluster.clone(), move || ended.load(Ordering::Relaxed)));
     stage.spawn(nemesis::strike(cluster.clone(), plan.strikes));
+    let unsure = Arc::new(AtomicBool::new(false));
+    if has_reforms {
+        let operator = Operator { client: client(OPERATOR), unsure: unsure.clone() };
+        stage.spawn(operator.work(plan.reforms, at_the_end()));
+    }
 
     storm(&stage, plan.storm_ns).await;
     let mut verdict = Verdict::Clean;
     if stage.enter(|world| world.troubles().is_empty()) {
-        last_blow(&cluster, &plan.doom);
+        stopped.store(has_reforms, Ordering::Relaxed);
+        last_blow(&cluster, &plan.doom, unsure.load(Ordering::Relaxed));
+        if has_reforms {
+            let ended = silenced.clone();
+            stage.spawn(reform::steward(cluster.clone(), move || ended.load(Ordering::Relaxed)));
+        }
         // Without load, or a member with a narrow window and a slow disk might run behind it for ever.
         stopped.store(true, Ordering::Relaxed);
-        let deadline = stage.now() + 12 * election_ns + 3_000_000_000;
+        let patience =
+            if has_reforms { 24 * election_ns + 9_000_000_000 } else { 12 * election_ns + 3_000_000_000 };
+        let deadline = stage.now() + patience;
         let closing = Closing {
             seed,
             first_number: plan.clients,
@@ -401,6 +422,7 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
         lease_promises,
         lease_ends,
         guarded_writes: judge::guarded_writes(&made),
+        lists: cluster.roster().compared(),
         turns_granted: turns.count(),
         permits: permits.judged(),
         queue_looks: queues.looks(),
@@ -438,30 +460,6 @@ async fn act(plan: Plan, options: Options) -> (Outcome, History, Arc<Made>) {
     (outcome, history, made)
 }
 
-/// Everything heals, but for those who are doomed.
-fn last_blow(cluster: &Cluster, doom: &Doom) {
-    let mut leaders: Vec<_> =
-        (0..cluster.len()).filter_map(|slot| Some((slot, cluster.edition(slot)?.standing))).collect();
-    leaders.retain(|(slot, standing)| {
-        standing.leader == Some(cluster.stage().enter(|world| world.id_of(*slot)))
-    });
-    // Who leads in the newest term; others may believe it of themselves.
-    let leader = leaders.into_iter().max_by_key(|(_, standing)| standing.term).map(|(slot, _)| slot);
-    let mut leaving = doom.leaving.clone();
-    let mut deaf = None;
-    match doom.last_blow {
-        LastBlow::None => {}
-        LastBlow::Beheads => leaving.extend(leader),
-        LastBlow::Deafens => deaf = leader,
-    }
-    cluster.stage().enter(|world| {
-        if doom.last_blow != LastBlow::None && leader.is_some() {
-            world.count(if deaf.is_some() { "last blow: deaf leader" } else { "last blow: dead leader" });
-        }
-        nemesis::heal(world, &leaving, deaf);
-    });
-}
-
 /// What no member can be blamed for; see [`World::is_excused`].
 const LOSS: &str = "loss by a lying disk";
 
@@ -483,89 +481,4 @@ async fn storm(stage: &Stage, until: u64) {
     while stage.now() < until && stage.enter(|world| world.troubles().is_empty()) {
         stage.nap_until(until.min(stage.now() + 50_000_000)).await;
     }
-}
-
-struct Closing {
-    seed: u64,
-    first_number: u32,
-    deadline: u64,
-    patience_ns: u64,
-}
-
-/// Everything is healed: every member must answer a write and a read, then all must be equal.
-async fn close(
-    cluster: &Cluster,
-    recorder: &Recorder,
-    chronicle: &Chronicle,
-    leases: &Leases,
-    closing: Closing,
-) -> Verdict {
-    let stage = cluster.stage();
-    let fail = |judge: &str, text: String| Verdict::Fail { judge: judge.into(), text };
-    for member in cluster.living() {
-        let number = closing.first_number + member as u32;
-        let dice = Dice::split(closing.seed, Concern::Workload, 1000 + member as u64);
-        let manners = Manners {
-            link: Latency::new(50, 300, 0, 0),
-            loss_permille: 0,
-            patience_ns: closing.patience_ns,
-            think: Latency::new(1_000, 1_000, 0, 0),
-            loyalty_permille: 1000,
-            speed_spread_permille: 0,
-        };
-        let (cluster, recorder, chronicle) = (cluster.clone(), recorder.clone(), chronicle.clone());
-        let leases = Leases::default();
-        let user = None;
-        let mut client = Client { number, cluster, recorder, chronicle, leases, manners, dice, member, user };
-        let key = Workload::key(0);
-        for request in [Request::put(key, format!("closing-{member}")), Request::Range(Workload::all_keys())]
-        {
-            if !client.insist(request, closing.deadline).await {
-                if stage.enter(|world| world.is_buried(member)) {
-                    break;
-                }
-                if let Some(trouble) = stage.enter(|world| world.troubles().first().cloned()) {
-                    return fail(&trouble.judge, trouble.text);
-                }
-                return fail(
-                    "liveness",
-                    format!("m{} did not answer in time after everything healed", member + 1),
-                );
-            }
-        }
-    }
-    // Whoever still waits may wait for as long as a request can take.
-    let deadline = closing.deadline.max(stage.now() + 2_000_000_000);
-    if let Reach::Not(obstacle) = judge::converge(cluster, deadline).await {
-        return fail("convergence", obstacle);
-    }
-    if let Some(text) = judge::run_out(cluster, leases).await {
-        return fail("lease-late", text);
-    }
-    let deadline = deadline.max(stage.now() + 2_000_000_000);
-    loop {
-        if let Reach::Not(obstacle) = judge::converge(cluster, deadline).await {
-            return fail("convergence", obstacle);
-        }
-        match judge::equal_state(cluster).await {
-            None => break,
-            Some(text) if judge::is_settled(cluster) => return fail("equal-state", text),
-            // A lease ran out meanwhile.
-            Some(_) => {}
-        }
-    }
-    stage.enter(|world| world.record(&Event::Story { line: "all members are equal" }));
-    for member in cluster.living() {
-        let Some((node, life)) = cluster.node(member) else { continue };
-        if let Some(text) = chronicle.look(member, life, &node.latest(), recorder) {
-            return fail("same-state", text);
-        }
-    }
-    if let Some(text) = judge::fenced(&chronicle.records()) {
-        return fail("fencing", text);
-    }
-    if let Some(text) = judge::acknowledged(cluster, &recorder.snapshot()).await {
-        return fail("acknowledged", text);
-    }
-    Verdict::Clean
 }

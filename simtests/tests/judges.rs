@@ -461,15 +461,6 @@ fn two_holders_at_a_time_are_seen() {
     assert_eq!(fenced(&unseen), None);
 }
 
-#[test]
-fn judges_that_wait_say_for_what() {
-    let line = judge::waiting_line();
-    assert!(line.starts_with("judges that wait: ") && !line.contains('\n'));
-    for waits in judge::WAITING {
-        assert!(line.contains(waits.judge) && line.contains(waits.waits_for), "{line}");
-    }
-}
-
 fn made(store: &Store) -> BTreeMap<i64, Vec<Record>> {
     let mut made: BTreeMap<i64, Vec<Record>> = BTreeMap::new();
     for record in store.keyspace().changes(2) {

@@ -3,13 +3,20 @@ use super::urls;
 use detcd_core::{Member, MemberId};
 use std::collections::BTreeMap;
 
-/// The members of a new cluster, ascending by id, `name` among them. Errors are etcd's.
+/// The members of a new cluster, ascending by id, `name` among them with the URLs it makes known. Errors are etcd's.
 pub fn members(
     name: &str,
     initial_cluster: &str,
     token: &str,
     advertise_peer_urls: &[String],
 ) -> Result<Vec<Member>, String> {
+    let members = listed(name, initial_cluster, token)?;
+    agrees(name, &members, advertise_peer_urls)?;
+    Ok(members)
+}
+
+/// Those that `initial_cluster` lists, ascending by id, `name` among them.
+pub fn listed(name: &str, initial_cluster: &str, token: &str) -> Result<Vec<Member>, String> {
     let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for part in initial_cluster.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (name, url) = part.split_once('=').unwrap_or((part, ""));
@@ -28,26 +35,30 @@ pub fn members(
     let mut all: Vec<&String> = members.iter().flat_map(|member| &member.peer_urls).collect();
     all.sort();
     if all.windows(2).any(|pair| pair.first() == pair.last()) {
-        return Err(format!("initial cluster {} has duplicate url", initial_cluster));
+        return Err(format!("initial cluster {initial_cluster} has duplicate url"));
     }
-    let Some(me) = members.iter().find(|member| member.name == name) else {
-        return Err(format!("couldn't find local name {:?} in the initial cluster configuration", name));
-    };
-    if !urls::same(&me.peer_urls, advertise_peer_urls) {
-        let named =
-            |urls: &[String]| urls.iter().map(|url| format!("{}={url}", name)).collect::<Vec<_>>().join(",");
-        let (theirs, ours) = (named(&me.peer_urls), advertise_peer_urls.join(","));
-        return Err(match me.peer_urls.iter().all(|url| advertise_peer_urls.contains(url)) {
-            true => format!(
-                "--initial-advertise-peer-urls has {ours} but missing from --initial-cluster={theirs}"
-            ),
-            false => {
-                format!(
-                    "--initial-cluster has {theirs} but missing from --initial-advertise-peer-urls={ours}"
-                )
-            }
-        });
+    if members.iter().all(|member| member.name != name) {
+        return Err(format!("couldn't find local name {name:?} in the initial cluster configuration"));
     }
     members.sort_by_key(|member| member.id);
     Ok(members)
+}
+
+/// Whether the list says of `name` what it says of itself.
+pub fn agrees(name: &str, members: &[Member], advertise_peer_urls: &[String]) -> Result<(), String> {
+    let me = members.iter().find(|member| member.name == name).expect("only lists with this member are made");
+    if urls::same(&me.peer_urls, advertise_peer_urls) {
+        return Ok(());
+    }
+    let named =
+        |urls: &[String]| urls.iter().map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(",");
+    let (theirs, ours) = (named(&me.peer_urls), advertise_peer_urls.join(","));
+    Err(match me.peer_urls.iter().all(|url| advertise_peer_urls.contains(url)) {
+        true => {
+            format!("--initial-advertise-peer-urls has {ours} but missing from --initial-cluster={theirs}")
+        }
+        false => {
+            format!("--initial-cluster has {theirs} but missing from --initial-advertise-peer-urls={ours}")
+        }
+    })
 }

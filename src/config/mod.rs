@@ -3,6 +3,7 @@
 mod auth;
 mod flags;
 pub mod founding;
+mod join;
 pub mod urls;
 
 pub use flags::{Environment, EnvironmentTrouble, Misuse, Values};
@@ -43,6 +44,8 @@ pub const FLAGS: &[Flag] = flags! {
     "initial-advertise-peer-urls" Urls "http://localhost:2380" "peer URLs to tell the rest of the cluster";
     "initial-cluster" Text "default=http://localhost:2380" "initial cluster configuration for bootstrapping";
     "initial-cluster-state" OneOf(&["new", "existing"]) "new" "initial cluster state (\"new\" or \"existing\")";
+    "force-new-cluster" Switch "false" "go on alone with the data there is, whoever else was a member; unsafe";
+    "promote-learners" Switch "false" "while leading, make learners voters as soon as they have caught up";
     "initial-cluster-token" Text "etcd-cluster" "initial cluster token";
     "advertise-client-urls" Urls "http://localhost:2379" "client URLs to tell the rest of the cluster";
     "cors" UrlsOr("*") "*" "origins that may ask from a browser, with commas between; * means all";
@@ -123,6 +126,8 @@ pub struct Settings {
     pub watch_progress_interval: Duration,
     pub strict_reconfig_check: bool,
     pub max_learners: u64,
+    pub promote_learners: bool,
+    pub force_new_cluster: bool,
     pub access: Access,
     pub enable_grpc_gateway: bool,
     pub listen_metrics_urls: Vec<String>,
@@ -176,6 +181,8 @@ impl Settings {
             watch_progress_interval: values.duration("watch-progress-notify-interval"),
             strict_reconfig_check: values.switch("strict-reconfig-check"),
             max_learners: values.unsigned("max-learners"),
+            promote_learners: values.switch("promote-learners"),
+            force_new_cluster: values.switch("force-new-cluster"),
             access: Access { origins: values.words("cors"), hosts: values.words("host-whitelist") },
             enable_grpc_gateway: values.switch("enable-grpc-gateway"),
             listen_metrics_urls: values.words("listen-metrics-urls"),
@@ -225,34 +232,32 @@ impl Settings {
         Ok(())
     }
 
-    /// The members of a new cluster, ascending by id. Errors are etcd's.
-    pub fn bootstrap(&self) -> Result<Vec<Member>, String> {
-        let members = founding::members(
-            &self.name,
-            &self.initial_cluster,
-            &self.initial_cluster_token,
-            &self.advertise_peer_urls,
-        )?;
+    /// The members that `--initial-cluster` lists, ascending by id, this one among them. Errors are etcd's.
+    fn listed(&self) -> Result<Vec<Member>, String> {
+        let members = founding::listed(&self.name, &self.initial_cluster, &self.initial_cluster_token)?;
         for member in &members {
             urls::require_http(&member.peer_urls)?;
         }
         Ok(members)
     }
 
-    /// What the core is told. `owner` is whose log the data directory holds, if it holds one: then the flags about
-    /// the cluster's beginning count no more.
+    /// The members of a new cluster, ascending by id. Errors are etcd's.
+    pub fn bootstrap(&self) -> Result<Vec<Member>, String> {
+        let members = self.listed()?;
+        founding::agrees(&self.name, &members, &self.advertise_peer_urls)?;
+        Ok(members)
+    }
+
+    /// What the core is told. `owner` is whose log the data directory holds, if it holds one, or who this member is in
+    /// the cluster that it joins: then the flags about the cluster's beginning count no more.
     pub fn core_config(&self, owner: Option<(MemberId, ClusterId)>) -> Result<Config, String> {
         let (id, cluster_id, bootstrap) = match owner {
             Some((id, cluster_id)) => (id, cluster_id, Vec::new()),
-            None if self.initial_cluster_is_new => {
+            None => {
                 let bootstrap = self.bootstrap()?;
                 let me = bootstrap.iter().find(|member| member.name == self.name);
                 let id = me.expect("bootstrap made sure that this member is listed").id;
                 (id, ClusterId::of_members(bootstrap.iter().map(|member| member.id)), bootstrap)
-            }
-            None => {
-                return Err("not built yet: joining an existing cluster (--initial-cluster-state existing)"
-                    .to_string());
             }
         };
         let me = Member {
@@ -277,6 +282,8 @@ impl Settings {
             snapshot_count: given(self.snapshot_count).unwrap_or(usual.snapshot_count),
             snapshot_catchup_entries: given(self.snapshot_catchup_entries)
                 .unwrap_or(usual.snapshot_catchup_entries),
+            promote_learners: self.promote_learners,
+            force_new_cluster: self.force_new_cluster,
             watch_progress_interval: span(self.watch_progress_interval)
                 .unwrap_or(usual.watch_progress_interval),
             ..usual

@@ -187,6 +187,48 @@ fn code_and_body(reply: &str) -> (u16, String) {
     (code, body.to_string())
 }
 
+impl Member {
+    /// A member that joins a cluster there is, not started yet; `lines` are what `etcdctl member add` says.
+    pub fn joining(folder: &Folder, name: &str, peer: u16, lines: &str) -> Member {
+        let client = format!("127.0.0.1:{}", free_ports(1)[0]);
+        let setting = |name: &str| {
+            let line = lines.lines().find_map(|line| line.strip_prefix(&format!("ETCD_{name}=")));
+            line.unwrap_or_else(|| panic!("no {name} in {lines}")).trim_matches('"').to_string()
+        };
+        let peer_url = format!("http://127.0.0.1:{peer}");
+        assert_eq!(setting("INITIAL_ADVERTISE_PEER_URLS"), peer_url);
+        let flags = [
+            ("name", setting("NAME")),
+            ("data-dir", folder.path().join(format!("{name}.etcd")).to_str().unwrap().to_string()),
+            ("listen-client-urls", format!("http://{client}")),
+            ("advertise-client-urls", format!("http://{client}")),
+            ("listen-peer-urls", peer_url.clone()),
+            ("initial-advertise-peer-urls", peer_url),
+            ("initial-cluster", setting("INITIAL_CLUSTER")),
+            ("initial-cluster-state", setting("INITIAL_CLUSTER_STATE")),
+        ];
+        Member {
+            args: flags.iter().map(|(name, value)| format!("--{name}={value}")).collect(),
+            log: folder.path().join(format!("{name}.log")),
+            client,
+            child: None,
+        }
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn wait_ended(&mut self) -> std::process::ExitStatus {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.as_mut().expect("running").try_wait().unwrap() {
+                self.child = None;
+                return status;
+            }
+            assert!(begin.elapsed() < PATIENCE, "it does not end; its log: {}", self.log_text());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 /// `count` members of one new cluster, not started yet.
 pub fn cluster(folder: &Folder, count: usize) -> Vec<Member> {
     let ports = free_ports(2 * count);

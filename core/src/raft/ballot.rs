@@ -25,7 +25,8 @@ impl Raft {
         let plants = self.settings.plants;
         let may = free || (pre && m.term > self.ballot.term);
         let is_up_to_date = self.log.is_behind_or_equal(m.index, m.log_term);
-        if may && self.lost == 0 && (is_up_to_date || plants.has(Plant::NoUptodateCheck)) {
+        let learns = plants.has(Plant::LearnerRefusesVote) && !self.membership.is_voter(self.id);
+        if may && !learns && self.lost == 0 && (is_up_to_date || plants.has(Plant::NoUptodateCheck)) {
             if !pre {
                 self.ballot.vote = Some(candidate);
                 self.restart_election_timer(now);

@@ -18,6 +18,8 @@ pub struct Leader {
     pub first_index: u64,
     /// No membership change may be proposed before this is applied.
     pending_conf_index: u64,
+    /// Only with a planted bug: the change under way is never forgotten.
+    pub is_stuck_pending: bool,
     heartbeat_due: Moment,
     quorum_check_due: Moment,
     pub confirm: Confirm,
@@ -52,7 +54,12 @@ impl Raft {
             first_index,
             // Not before an entry of this term is committed: two leaders in turn could otherwise each change one
             // member and end with quorums that do not meet.
-            pending_conf_index: first_index,
+            pending_conf_index: if self.settings.plants.has(Plant::ConfchangeBeforeNoop) {
+                0
+            } else {
+                first_index
+            },
+            is_stuck_pending: false,
             heartbeat_due: now + self.settings.heartbeat_interval,
             quorum_check_due: now + self.settings.election_timeout,
             confirm: Confirm::default(),
@@ -106,6 +113,7 @@ impl Raft {
         let Role::Leader(leader) = &self.role else { return false };
         let applied = self.handed - u64::from(self.conf_change_open);
         applied >= leader.pending_conf_index
+            && !leader.is_stuck_pending
             && leaves_joint(change) == self.membership.is_joint()
             && self.membership.changed(change).is_ok()
     }
@@ -171,7 +179,7 @@ impl Raft {
                 self.notes.push(Note::DiskStuck { term: self.ballot.term });
                 return self.retire(now);
             }
-            if !self.may_campaign() {
+            if !self.may_campaign() && !self.settings.plants.has(Plant::LeaderRemovesSelfStays) {
                 return self.retire(now);
             }
             let Role::Leader(leader) = &mut self.role else { return };

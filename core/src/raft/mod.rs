@@ -354,6 +354,11 @@ impl Raft {
             Ok(next) => self.change_membership(now, next),
             Err(reason) => self.refuse(self.id, reason),
         }
+        if let Role::Leader(leader) = &mut self.role
+            && self.settings.plants.has(Plant::PendingConfStuck)
+        {
+            leader.is_stuck_pending |= change.changes.iter().any(|single| single.node_id == 0);
+        }
         self.membership.conf_state()
     }
 

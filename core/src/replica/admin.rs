@@ -15,10 +15,7 @@ impl Replica {
     pub(super) fn obey(&mut self, now: Moment, ticket: Ticket, order: Order) {
         match order {
             Order::TransferLeadership { to } => self.transfer(now, ticket, to),
-            Order::ChangeMembers(change) => {
-                let refusal = self.change_members(now, &change);
-                self.reply(ticket, Err(refusal));
-            }
+            Order::ChangeMembers(change) => self.change_members(now, ticket, change),
         }
     }
 

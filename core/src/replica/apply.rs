@@ -41,6 +41,10 @@ impl Replica {
         self.applied = entry.index;
         self.applied_term = entry.term;
         self.is_dirty = true;
+        if let Some(ticket) = self.reform.changes.resolve(request) {
+            self.react(now, request, event, effects);
+            return self.reply(ticket, outcome);
+        }
         let waiter = self.proposals.resolve(request);
         let parked = match event {
             Event::Compacted { bound, physical: true } => Some(bound),
@@ -85,7 +89,8 @@ impl Replica {
             }
             Event::Membership(change) => {
                 self.raft.apply_conf_change_v1(now, &change);
-                effects.push(Effect::Peers(self.state.members.others(self.config.me.id)));
+                self.tell_change(&change, effects);
+                effects.push(self.peers());
             }
             Event::MembershipRefused(mut change) => {
                 for single in &mut change.changes {
@@ -174,7 +179,7 @@ fn header_of(reply: &mut Reply) -> Option<&mut ResponseHeader> {
         Reply::RoleDelete(response) => &mut response.header,
         Reply::RoleGrantPermission(response) => &mut response.header,
         Reply::RoleRevokePermission(response) => &mut response.header,
-        Reply::Leases(_) | Reply::ReadPoint | Reply::Done => return None,
+        Reply::Leases(_) | Reply::Members(_) | Reply::ReadPoint | Reply::Done => return None,
     };
     header.as_mut()
 }

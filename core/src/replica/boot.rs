@@ -2,15 +2,17 @@
 use super::{
     Replica,
     checkpoints::Checkpoints,
+    force,
     ids::Ids,
     install::Install,
+    members::Reform,
     persist::{Persist, Purpose},
     proposals::Proposals,
     publish::Publish,
     reads::Reads,
 };
 use crate::{
-    Config, Effect, Effects, Member, Moment, Note, Plant, Rng, View,
+    Config, Effects, Member, Moment, Note, Plant, Rng, View,
     checkpoint::Stand,
     raft::{Raft, Setup},
     state::{
@@ -56,7 +58,7 @@ impl Replica {
         let mut stand = Stand::default();
         let mut base = (0, 0);
         let mut checkpoints = Checkpoints::new(None, 0);
-        let (log, hard_state, entries) = match recovered {
+        let (log, mut hard_state, mut entries) = match recovered {
             Some(Recovered { checkpoint, log }) => {
                 let metadata = &log.metadata;
                 assert_eq!(metadata.node_id, config.me.id.0, "the log is this member's");
@@ -66,7 +68,6 @@ impl Replica {
                 if let Some(restored) = checkpoint {
                     stand = restored.stand;
                     state = State::from_view(&config, restored.view);
-                    effects.push(Effect::Peers(state.members.others(config.me.id)));
                 }
                 let entries;
                 (base, entries) = behind((stand.index, stand.term), &config, log.entries);
@@ -80,13 +81,22 @@ impl Replica {
                 let metadata = Metadata { node_id: config.me.id.0, cluster_id: config.cluster_id.0 };
                 let entries = founding_entries(&config.bootstrap);
                 let commit = entries.len() as u64;
+                // One that joins knows no term and waits for a leader to tell it everything.
+                let term = u64::from(commit > 0);
                 let writer = wal::Writer::create(&metadata, config.segment_bytes);
-                (writer, raftpb::HardState { term: 1, vote: 0, commit }, entries)
+                (writer, raftpb::HardState { term, vote: 0, commit }, entries)
             }
         };
         let mut persist = Persist::new(log);
-        if is_new {
-            persist.start(Purpose::Founding, &entries, Some(&hard_state), None, effects);
+        let mut decreed = if is_new { entries.len() } else { 0 };
+        if config.force_new_cluster && !is_new {
+            decreed = force::alone(&config, &stand, state.members.clone(), &mut hard_state, &mut entries);
+        }
+        let is_founding = is_new || decreed > 0;
+        if is_founding {
+            let first = entries.len() - decreed;
+            let state = Some(&hard_state).filter(|state| **state != raftpb::HardState::default());
+            persist.start(Purpose::Founding, &entries[first..], state, None, effects);
         }
         effects.note(Note::Booted {
             member: config.me.id,
@@ -118,7 +128,7 @@ impl Replica {
             persist,
             checkpoints,
             install: Install::default(),
-            is_founding: is_new,
+            is_founding,
             proposals: Proposals::default(),
             reads: Reads::default(),
             request_ids: Ids::new(config.me.id, &mut rng),
@@ -131,6 +141,7 @@ impl Replica {
             elected: None,
             publish: Publish::Wanted,
             transfer: None,
+            reform: Reform::default(),
             deadlines: None,
             parked: Vec::new(),
             compactions: Vec::new(),
@@ -146,13 +157,19 @@ impl Replica {
         };
         if let Some(newest) = newest {
             replica.raft.has_snapshot(newest);
+            effects.push(replica.peers());
+            if replica.state.members.is_removed(replica.config.me.id) {
+                replica.expelled(None);
+            }
         }
+        replica.state.members.overlooks_promotions = true;
         while replica.is_behind {
             replica.apply_committed(now, effects);
             // Nobody has begun to watch.
             replica.changes.clear();
         }
         replica.is_replaying = false;
+        replica.state.members.overlooks_promotions = false;
         // What was done before this start is not counted.
         replica.state.tally = Tally::default();
         if replica.config.plants.has(Plant::AuthNotReplayedEqually) {

@@ -100,7 +100,10 @@ impl Replica {
         self.changes.clear();
         (self.is_dirty, self.has_jumped) = (true, true);
         self.checkpoints.restored(index, bytes, self.persist.written());
-        effects.push(Effect::Peers(self.state.members.others(self.config.me.id)));
+        effects.push(self.peers());
+        if self.state.members.is_removed(self.config.me.id) {
+            self.expelled(None);
+        }
         // Which of them would have been dropped on the way nobody knows.
         effects.push(Effect::Tokens(TokenChange::AllDropped));
         effects.note(Note::SnapshotApplied { index, term: stand.term, revision });

@@ -7,7 +7,9 @@
 mod admin;
 mod apply;
 mod boot;
+mod changes;
 mod checkpoints;
+mod force;
 mod ids;
 mod install;
 mod lease;
@@ -69,6 +71,7 @@ pub struct Replica {
     elected: Option<Moment>,
     publish: Publish,
     transfer: Option<admin::Transfer>,
+    reform: members::Reform,
     /// How long leases live, while this member leads.
     deadlines: Option<Deadlines>,
     /// Renewals of leases that have expired and wait to be revoked.
@@ -137,6 +140,7 @@ impl Replica {
                 self.linked.remove(&peer);
                 self.raft.unreachable(peer);
             }
+            Input::Expelled { by } => self.expelled(Some(by)),
             Input::Persisted { upto } => match self.persist.finished(upto) {
                 Purpose::Founding => self.is_founding = false,
                 Purpose::Running { raft, mark } => {
@@ -172,6 +176,7 @@ impl Replica {
         }
         self.expire_leases(now);
         self.checkpoint_leases(now);
+        self.promote_learners(now);
         self.publish_if_due(now);
     }
 
@@ -188,6 +193,7 @@ impl Replica {
         let others = [
             self.reads.asked().map(|asked| asked + read_point::RETRY),
             self.lease_deadline(),
+            self.promotion_due(),
             self.transfer.as_ref().map(|transfer| transfer.deadline),
             self.publish.due(),
             self.checkpoints.due(),

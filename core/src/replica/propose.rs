@@ -62,7 +62,7 @@ impl Replica {
             return Err(Refusal::RequestTooLarge);
         }
         let data = Bytes::from(data);
-        match self.hand_over(now, data.clone()) {
+        match self.hand_over(now, EntryType::EntryNormal, data.clone()) {
             Ok(()) => {}
             Err(Refusal::NoLeader) => self.proposals.keep(id, data),
             Err(refusal) => return Err(refusal),
@@ -74,7 +74,7 @@ impl Replica {
     /// Sends what was kept, now that somebody leads.
     pub(super) fn send_kept(&mut self, now: Moment) {
         while let Some((id, data)) = self.proposals.next_unsent() {
-            match self.hand_over(now, data.clone()) {
+            match self.hand_over(now, EntryType::EntryNormal, data.clone()) {
                 Ok(()) => {}
                 Err(Refusal::NoLeader) => return self.proposals.put_back(id, data),
                 Err(refusal) => {
@@ -86,11 +86,11 @@ impl Replica {
         }
     }
 
-    fn hand_over(&mut self, now: Moment, data: Bytes) -> Result<(), Refusal> {
+    pub(super) fn hand_over(&mut self, now: Moment, kind: EntryType, data: Bytes) -> Result<(), Refusal> {
         if self.is_founding {
             return Err(Refusal::NoLeader);
         }
-        self.raft.propose(now, EntryType::EntryNormal, data)
+        self.raft.propose(now, kind, data)
     }
 
     pub(super) fn expire_proposals(&mut self, now: Moment) {

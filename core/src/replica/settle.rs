@@ -12,6 +12,7 @@ impl Replica {
         if !self.is_founding {
             self.notice_leader(now);
             self.send_kept(now);
+            self.send_kept_changes(now);
             self.ask(now);
             self.raft.settle(now);
             self.jump(effects);
@@ -26,6 +27,7 @@ impl Replica {
             self.forget(effects);
             self.take_checkpoint(now, effects);
             self.write(effects);
+            self.leave_if_expelled(effects);
             for (to, message) in self.raft.take_messages() {
                 let is_snapshot = message.snapshot.is_some();
                 let message = Box::new(message);

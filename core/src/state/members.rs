@@ -1,6 +1,6 @@
 //! The members of the cluster, as the log made them. Source: contract-semantics 12.
 use super::member_json;
-use crate::{Member, MemberId, Refusal};
+use crate::{Member, MemberId, Plant, Plants, Refusal};
 use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 use detcd_proto::{membershippb::Attributes, raftpb};
 
@@ -10,16 +10,15 @@ pub struct Members {
     members: Arc<Vec<Member>>,
     /// A removed member's id never comes back.
     removed: Arc<BTreeSet<MemberId>>,
+    plants: Plants,
+    /// Only with a planted bug: the log is being read back, and what it says of promotions is overlooked.
+    pub overlooks_promotions: bool,
 }
 
 impl Members {
     /// `members` ascending by id, none of them removed.
-    pub fn new(members: Arc<Vec<Member>>, removed: Arc<BTreeSet<MemberId>>) -> Members {
-        Members { members, removed }
-    }
-
-    pub fn removed(&self) -> Arc<BTreeSet<MemberId>> {
-        self.removed.clone()
+    pub fn new(members: Arc<Vec<Member>>, removed: Arc<BTreeSet<MemberId>>, plants: Plants) -> Members {
+        Members { members, removed, plants, overlooks_promotions: false }
     }
 
     pub fn shared(&self) -> Arc<Vec<Member>> {
@@ -36,6 +35,14 @@ impl Members {
 
     pub fn others(&self, me: MemberId) -> Vec<Member> {
         self.members.iter().filter(|member| member.id != me).cloned().collect()
+    }
+
+    pub fn removed(&self) -> Arc<BTreeSet<MemberId>> {
+        self.removed.clone()
+    }
+
+    pub fn is_removed(&self, id: MemberId) -> bool {
+        self.removed.contains(&id)
     }
 
     pub fn voters(&self) -> usize {
@@ -70,7 +77,10 @@ impl Members {
                 if self.members.iter().any(|other| other.id != id && shares_url(other, &urls)) {
                     return Err(Refusal::PeerURLExist);
                 }
-                self.get_mut(id)?.peer_urls = urls;
+                let forgets = self.plants.has(Plant::MemberupdatePromotes);
+                let member = self.get_mut(id)?;
+                member.peer_urls = urls;
+                member.is_learner &= !forgets;
                 Ok(())
             }
             Ok(ConfChangeRemoveNode) => {
@@ -102,11 +112,12 @@ impl Members {
     }
 
     fn promote(&mut self, id: MemberId) -> Result<(), Refusal> {
+        let overlooked = self.overlooks_promotions && self.plants.has(Plant::PromotionNotPersisted);
         let member = self.get_mut(id)?;
         if !member.is_learner {
             return Err(Refusal::MemberNotLearner);
         }
-        member.is_learner = false;
+        member.is_learner = overlooked;
         Ok(())
     }
 

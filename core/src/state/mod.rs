@@ -93,7 +93,7 @@ impl State {
             store: Store::new(config.plants),
             leases: lease::Table::with_plants(config.plants),
             auth: auth::Table::default(),
-            members: Members::default(),
+            members: Members::new(Arc::default(), Arc::default(), config.plants),
             alarms: Alarms::default(),
             cluster_version: None,
             downgrade: None,
@@ -111,7 +111,7 @@ impl State {
             store: Store::from_keyspace(keyspace, config.plants),
             leases,
             auth,
-            members: Members::new(members, removed),
+            members: Members::new(members, removed, config.plants),
             alarms: alarms.into(),
             cluster_version,
             downgrade,
@@ -162,7 +162,10 @@ impl State {
     fn apply_conf_change(&mut self, change: ConfChange) -> Applied {
         let request = change.id;
         match self.members.change(&change) {
-            Ok(()) => Applied { request, outcome: Ok(Reply::Done), event: Event::Membership(change) },
+            Ok(()) => {
+                let outcome = Ok(Reply::Members(self.members.shared()));
+                Applied { request, outcome, event: Event::Membership(change) }
+            }
             Err(refusal) => {
                 let nobody = ConfChange { node_id: 0, ..change };
                 Applied { request, outcome: Err(refusal), event: Event::Membership(nobody) }

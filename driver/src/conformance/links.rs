@@ -24,6 +24,12 @@ pub struct Stand<R> {
 pub fn answer(call: PeerCall) -> Result<PeerAnswer, CallFailed> {
     match call {
         PeerCall::Version => Ok(PeerAnswer::Version(versions())),
+        PeerCall::Promote { id: MemberId(7), token: Some(token) } if token == "t.1" => {
+            Ok(PeerAnswer::Promoted(vec![promoted()]))
+        }
+        PeerCall::Promote { id: MemberId(8), .. } => Err(CallFailed::NotLearner),
+        PeerCall::Promote { id: MemberId(9), .. } => Err(CallFailed::NotReady),
+        PeerCall::Promote { .. } => Err(CallFailed::NotFound),
         PeerCall::KeepAlive(request) => match request.id {
             1 => Err(CallFailed::NotFound),
             2 => Err(CallFailed::TimedOut),
@@ -34,6 +40,16 @@ pub fn answer(call: PeerCall) -> Result<PeerAnswer, CallFailed> {
             None => Err(CallFailed::NotFound),
             Some(asked) => Ok(PeerAnswer::TimeToLive(time_to_live(&asked))),
         },
+    }
+}
+
+fn promoted() -> Member {
+    Member {
+        id: MemberId(7),
+        name: "seven & <co>".into(),
+        peer_urls: vec!["http://127.0.0.7:1".into(), "http://127.0.0.7:2".into()],
+        client_urls: vec!["http://127.0.0.7:3".into()],
+        is_learner: false,
     }
 }
 
@@ -79,7 +95,7 @@ impl Heard {
     pub(super) fn messages(&self) -> Vec<raftpb::Message> {
         let message = |arrival: &Arrival| match arrival {
             Arrival::Message(message) => Some(message.clone()),
-            Arrival::Linked(_) | Arrival::Lost(_) => None,
+            Arrival::Linked(_) | Arrival::Lost(_) | Arrival::Expelled(_) => None,
         };
         self.lock().iter().filter_map(message).collect()
     }
@@ -89,7 +105,7 @@ impl Heard {
         let news = |arrival: &Arrival| match arrival {
             Arrival::Linked(id) if *id == peer => Some(true),
             Arrival::Lost(id) if *id == peer => Some(false),
-            Arrival::Linked(_) | Arrival::Lost(_) | Arrival::Message(_) => None,
+            Arrival::Linked(_) | Arrival::Lost(_) | Arrival::Expelled(_) | Arrival::Message(_) => None,
         };
         self.lock().iter().rev().find_map(news) == Some(true)
     }
@@ -99,7 +115,7 @@ impl Heard {
 pub(super) async fn introduce<R: Runtime>(group: &[Stand<R>]) -> Vec<Heard> {
     let heard: Vec<Heard> = group.iter().map(|stand| Heard::listen(&stand.rt)).collect();
     for stand in group {
-        stand.rt.net().set_peers(&others(group, stand.member.id));
+        stand.rt.net().set_peers(&others(group, stand.member.id), &[]);
     }
     for (stand, heard) in group.iter().zip(&heard) {
         for peer in others(group, stand.member.id) {
@@ -133,7 +149,7 @@ pub async fn links<R: Runtime>(group: &[Stand<R>]) {
     strangers.into_iter().for_each(|stranger| net.send(marked(stranger, 1)));
     // A peer that is named no more.
     let rest: Vec<Member> = others(group, me).into_iter().filter(|member| member.id != peer).collect();
-    net.set_peers(&rest);
+    net.set_peers(&rest, &[]);
     until(&one.rt, "a peer that is named no more is lost", || !ours.is_linked(peer)).await;
     for _ in 0..20 {
         net.send(marked(peer, 2));
@@ -144,7 +160,7 @@ pub async fn links<R: Runtime>(group: &[Stand<R>]) {
         assert!(!has(heard, 1) && !has(heard, 2), "a message to somebody who is no peer has arrived");
     }
     // And named again.
-    net.set_peers(&others(group, me));
+    net.set_peers(&others(group, me), &[]);
     until(&one.rt, "a peer that is named again is linked again", || ours.is_linked(peer)).await;
     until(&one.rt, "a peer that is named again is sent to", || {
         net.send(marked(peer, 3));
@@ -152,7 +168,7 @@ pub async fn links<R: Runtime>(group: &[Stand<R>]) {
     })
     .await;
     // Naming the same peers changes nothing.
-    net.set_peers(&others(group, me));
+    net.set_peers(&others(group, me), &[]);
     assert!(ours.is_linked(peer), "peers that stay peers stay linked");
 }
 
@@ -163,6 +179,8 @@ pub async fn calls<R: Runtime>(group: &[Stand<R>]) {
     let keep_alive = |id| PeerCall::KeepAlive(pb::LeaseKeepAliveRequest { id });
     let time_left =
         |asked| PeerCall::TimeToLive(leasepb::LeaseInternalRequest { lease_time_to_live_request: asked });
+    let promote =
+        |id, token: Option<&str>| PeerCall::Promote { id: MemberId(id), token: token.map(str::to_string) };
     let asked = pb::LeaseTimeToLiveRequest { id: i64::MIN, keys: true };
     for call in [
         PeerCall::Version,
@@ -174,6 +192,11 @@ pub async fn calls<R: Runtime>(group: &[Stand<R>]) {
         time_left(None),
         time_left(Some(pb::LeaseTimeToLiveRequest::default())),
         time_left(Some(asked)),
+        promote(7, Some("t.1")),
+        promote(7, None),
+        promote(8, None),
+        promote(9, None),
+        promote(u64::MAX, None),
     ] {
         assert_eq!(ask(call.clone()).await, answer(call.clone()), "{call:?}");
     }

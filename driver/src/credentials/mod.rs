@@ -63,6 +63,10 @@ impl Caller {
         Caller { token: Some(token.strip_prefix("Bearer ").unwrap_or(token).into()), name: None }
     }
 
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Somebody whose certificate was verified and has this common name. A token counts more.
     pub fn with_name(mut self, common_name: &str) -> Caller {
         self.name = Some(common_name.into());

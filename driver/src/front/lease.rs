@@ -13,7 +13,7 @@ use detcd_proto::{
 };
 
 /// Between two attempts to reach a leader.
-const RETRY_PAUSE: Span = Span::millis(50);
+pub(super) const RETRY_PAUSE: Span = Span::millis(50);
 
 impl<R: Runtime> Node<R> {
     pub async fn lease_grant(&self, request: LeaseGrantRequest) -> Result<LeaseGrantResponse, Refusal> {
@@ -128,7 +128,13 @@ impl<R: Runtime> Node<R> {
                     Ok(answer) => return Ok(Some(answer)),
                     Err(CallFailed::NotFound) => return Ok(None),
                     // Whoever was asked does not lead, or did not answer; the next attempt may do better.
-                    Err(CallFailed::TimedOut | CallFailed::Refused | CallFailed::Unreachable) => {}
+                    Err(
+                        CallFailed::TimedOut
+                        | CallFailed::Refused
+                        | CallFailed::Unreachable
+                        | CallFailed::NotLearner
+                        | CallFailed::NotReady,
+                    ) => {}
                 }
             }
             if rt.now() >= deadline {

@@ -1,11 +1,21 @@
 //! What peers ask besides Raft. Source: contract-semantics 18.
-use crate::{CallFailed, Node, PeerAnswer, PeerCall, Runtime, Versions};
+use crate::{CallFailed, Caller, Node, PeerAnswer, PeerCall, Runtime, Versions};
 use detcd_core::{Refusal, version};
 use detcd_proto::leasepb::LeaseInternalResponse;
 
 impl<R: Runtime> Node<R> {
     pub async fn peer(&self, call: PeerCall) -> Result<PeerAnswer, CallFailed> {
         match call {
+            PeerCall::Promote { id, token } => {
+                let caller = token.map(|token| Caller::with_token(&token)).unwrap_or_default();
+                match self.asked_by(caller).promote_here(id).await {
+                    Ok(members) => Ok(PeerAnswer::Promoted(members.to_vec())),
+                    Err(Refusal::MemberNotFound) => Err(CallFailed::NotFound),
+                    Err(Refusal::MemberNotLearner) => Err(CallFailed::NotLearner),
+                    Err(Refusal::LearnerNotReady) => Err(CallFailed::NotReady),
+                    Err(refusal) => Err(failed(&refusal)),
+                }
+            }
             PeerCall::Version => Ok(PeerAnswer::Version(self.versions())),
             PeerCall::KeepAlive(request) => match self.renew(request.id).await {
                 Ok(response) if response.ttl == 0 => Err(CallFailed::NotFound),

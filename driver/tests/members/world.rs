@@ -329,7 +329,7 @@ impl Runtime for Machine {
 }
 
 impl Net for Machine {
-    fn set_peers(&self, peers: &[Member]) {
+    fn set_peers(&self, peers: &[Member], _: &[MemberId]) {
         let mut inner = self.world.lock();
         for peer in peers {
             inner.arrive(self.life.0, Arrival::Linked(peer.id));

@@ -6,6 +6,7 @@ use crate::{
     net::Inbox,
     streams::Doorstep,
 };
+use detcd_core::MemberId;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -165,7 +166,7 @@ impl World {
 
     pub(super) fn may_boot(&self, member: Slot) -> bool {
         let resident = &self.members[member];
-        !self.over && !resident.is_buried && resident.life.is_none()
+        !self.over && !resident.is_buried && !resident.is_kept_down && resident.life.is_none()
     }
 
     pub(super) fn begin_life(&mut self, member: Slot) -> Arc<Life> {
@@ -175,6 +176,9 @@ impl World {
         resident.inbox = Inbox::default();
         let unread = std::mem::take(&mut resident.doorstep);
         resident.peers.clear();
+        resident.named.clear();
+        resident.gone.clear();
+        resident.removed.clear();
         let number = resident.lives;
         let life = Arc::new(Life { member, number, alive: AtomicBool::new(true) });
         resident.life = Some(life.clone());
@@ -234,6 +238,46 @@ impl World {
         &self.members[member].peers
     }
 
+    /// Whom a member has for peers when it names these: they, and those who came by themselves.
+    pub(crate) fn name_peers(
+        &mut self,
+        member: Slot,
+        named: Vec<MemberId>,
+        removed: &[MemberId],
+    ) -> Vec<Slot> {
+        let mut peers: Vec<Slot> = Vec::new();
+        for slot in named.iter().filter_map(|&id| self.slot_of(id)) {
+            if slot != member && !peers.contains(&slot) {
+                peers.push(slot);
+            }
+        }
+        let resident = &mut self.members[member];
+        resident.removed = removed.to_vec();
+        resident.gone.retain(|id| !named.contains(id));
+        let before = std::mem::replace(&mut resident.named, named.clone());
+        resident.gone.extend(before.into_iter().filter(|id| !named.contains(id)));
+        for slot in resident.peers.clone() {
+            if !peers.contains(&slot) && !self.is_gone(member, slot) {
+                peers.push(slot);
+            }
+        }
+        peers
+    }
+
+    /// Whether somebody in this place was a peer and is none any more.
+    fn is_gone(&self, member: Slot, slot: Slot) -> bool {
+        let (resident, id) = (&self.members[member], self.members[slot].id);
+        resident.gone.contains(&id) || resident.removed.contains(&id)
+    }
+
+    pub(crate) fn is_removed_for(&self, member: Slot, id: MemberId) -> bool {
+        self.members[member].removed.contains(&id)
+    }
+
+    pub(crate) fn may_meet(&self, member: Slot, stranger: Slot) -> bool {
+        !self.members[member].peers.contains(&stranger) && !self.is_gone(member, stranger)
+    }
+
     pub(crate) fn set_peers_of(&mut self, member: Slot, peers: Vec<Slot>) -> Vec<Slot> {
         std::mem::replace(&mut self.members[member].peers, peers)
     }
@@ -253,6 +297,52 @@ impl World {
     pub fn bury(&mut self, member: Slot) {
         self.members[member].is_buried = true;
         self.crash(member);
+    }
+
+    /// The machine in this place becomes another member. It must not run.
+    pub fn rename(&mut self, member: Slot, id: MemberId) {
+        assert!(!self.is_up(member), "a running member keeps its id");
+        let before = std::mem::replace(&mut self.members[member].id, id);
+        if before != id {
+            self.members[member].other_ids.push(before);
+        }
+    }
+
+    /// The machine in this place gets an empty disk. It must not run.
+    pub fn wipe(&mut self, member: Slot) {
+        assert!(!self.is_up(member), "only a machine that stands still is wiped");
+        let before = std::mem::take(&mut self.members[member].disk);
+        self.members[member].disk.knobs = before.knobs;
+        self.record(&Event::Disk { member, what: "wiped", name: "" });
+        self.observe(&Happening::Wiped { member });
+    }
+
+    /// Where members name the machine in this place.
+    pub fn set_address(&mut self, member: Slot, address: String) {
+        self.members[member].address = address;
+    }
+
+    /// Somebody says at which addresses a member is.
+    pub(crate) fn hear_address(&mut self, id: MemberId, addresses: &[String]) {
+        if self.slot_of(id).is_none()
+            && let Some(resident) =
+                self.members.iter_mut().find(|resident| addresses.contains(&resident.address))
+        {
+            resident.other_ids.push(id);
+        }
+    }
+
+    /// Nobody starts it, or somebody may again.
+    pub fn keep_down(&mut self, member: Slot, down: bool) {
+        self.members[member].is_kept_down = down;
+    }
+
+    /// The process has ended by itself.
+    pub(crate) fn ended(&mut self, life: &Life, counted: &'static str) {
+        if self.is_alive(life) {
+            self.count(counted);
+            self.crash(life.member);
+        }
     }
 
     /// It runs, but nobody may count on it any more.

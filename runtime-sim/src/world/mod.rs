@@ -73,8 +73,14 @@ pub(crate) struct Resident {
     pub(crate) fuse: Option<Fuse>,
     /// Dead for good: nobody starts it again.
     pub(crate) is_buried: bool,
+    /// Nobody starts it for now.
+    pub(crate) is_kept_down: bool,
     pub(crate) is_forsaken: bool,
     id: MemberId,
+    /// Under which it is reached at its address too: who it was before, and who it is to become.
+    other_ids: Vec<MemberId>,
+    /// Where members name it.
+    address: String,
     life: Option<Arc<Life>>,
     lives: u64,
     paused: bool,
@@ -83,6 +89,12 @@ pub(crate) struct Resident {
     inbox: Inbox,
     doorstep: Doorstep,
     peers: Vec<Slot>,
+    /// Of the peers, those it named; the others came by themselves.
+    named: Vec<MemberId>,
+    /// Named once, and not any more.
+    gone: Vec<MemberId>,
+    /// It knows that these were removed from the cluster.
+    removed: Vec<MemberId>,
     serve: Option<Serve>,
     stop: Option<Stop>,
     hand_over: Option<HandOver>,
@@ -156,6 +168,7 @@ impl Stage {
         let members = setup.members.iter().zip(setup.clocks).map(|(&id, clock)| Resident {
             fuse: None,
             is_buried: false,
+            is_kept_down: false,
             is_forsaken: false,
             id,
             life: None,
@@ -165,7 +178,12 @@ impl Stage {
             disk: Platter::default(),
             inbox: Inbox::default(),
             doorstep: Doorstep::default(),
+            other_ids: Vec::new(),
+            address: String::new(),
             peers: Vec::new(),
+            named: Vec::new(),
+            gone: Vec::new(),
+            removed: Vec::new(),
             serve: None,
             stop: None,
             hand_over: None,
@@ -407,8 +425,10 @@ impl World {
         self.members[member].id
     }
 
+    /// Where a member is, or was, or will be, as far as anybody has named its address.
     pub fn slot_of(&self, id: MemberId) -> Option<Slot> {
-        self.members.iter().position(|resident| resident.id == id)
+        let now = self.members.iter().position(|resident| resident.id == id);
+        now.or_else(|| self.members.iter().position(|resident| resident.other_ids.contains(&id)))
     }
 
     pub fn is_up(&self, member: Slot) -> bool {

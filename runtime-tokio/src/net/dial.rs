@@ -62,7 +62,10 @@ async fn follow(net: &Net, peer: &Peer, stream: Stream, url: &str) -> Result<(),
     let answer = connection.ask(us, Method::GET, &path, &to, Bytes::new(), SILENCE_MAX).await.map_err(why)?;
     match answer.status() {
         StatusCode::OK => {}
-        StatusCode::GONE => return Err("this member was removed from the cluster".to_string()),
+        StatusCode::GONE => {
+            net.arrive(Arrival::Expelled(peer.id));
+            return Err("this member was removed from the cluster".to_string());
+        }
         StatusCode::NOT_FOUND => return Err("the peer does not know this member".to_string()),
         other => {
             let said =

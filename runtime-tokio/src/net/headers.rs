@@ -57,6 +57,14 @@ impl Identity {
     }
 }
 
+/// Who asks, and where it listens; for those who introduce themselves as [`Identity::headers`] does.
+pub fn introduced(headers: &HeaderMap) -> Option<(MemberId, Vec<String>)> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let id = u64::from_str_radix(text(SERVER_FROM)?, 16).ok()?;
+    let urls = text(PEER_URLS).unwrap_or_default().split(',').map(str::trim).filter(|url| !url.is_empty());
+    Some((MemberId(id), urls.map(str::to_string).collect()))
+}
+
 /// The first two numbers of a version, as they order.
 fn major_minor(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.split('.');

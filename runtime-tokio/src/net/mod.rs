@@ -6,22 +6,26 @@
 //! | `GET /raft/stream/message/<dialer>` | everybody to everybody | all else, likewise |
 //! | `POST /raft` | the sender | one message, while the peer has not dialled us |
 //! | `POST /raft/snapshot` | the sender | a message and a whole database behind it |
-//! | `GET /version`, `POST /leases`, `/leases/internal` | the asker | questions that are no Raft message |
+//! | `GET /version`, `POST /leases`, `/leases/internal`, `/members/promote/<id>` | the asker | questions that are no Raft message |
+//! | `GET /members` | who wants to join | who is in the cluster |
 //!
 //! Messages may be lost, repeated or overtake each other; nothing in here cares.
 pub mod client;
 mod dial;
 pub mod frame;
 pub mod headers;
+mod members;
 mod peer;
 mod post;
 mod probe;
+mod remote;
 mod serve;
 mod stream;
 
 pub use headers::Identity;
 pub use post::VersionJson;
 pub use probe::LinkMeters;
+pub use remote::{Remote, cluster_at, cluster_versions};
 pub use serve::{PeerFront, serve};
 
 use detcd_core::{ClusterId, Member, MemberId};
@@ -29,10 +33,10 @@ use detcd_driver::{Arrival, CallFailed, Inbound, Level, PeerAnswer, PeerCall, St
 use detcd_proto::raftpb;
 use peer::Peer;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     future::Future,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 use tokio::{
@@ -52,7 +56,7 @@ struct Shared {
     identity: Identity,
     dial_patience: Duration,
     reactor: Handle,
-    peers: RwLock<BTreeMap<MemberId, Arc<Peer>>>,
+    book: RwLock<Book>,
     arrivals: mpsc::Sender<Arrival>,
     /// News of links are few and must not be lost, so they do not stand in the bounded queue's way.
     news: mpsc::UnboundedSender<Arrival>,
@@ -60,6 +64,26 @@ struct Shared {
     /// Streams that peers have begun.
     inbound: mpsc::Sender<Inbound>,
     begun: Mutex<mpsc::Receiver<Inbound>>,
+}
+
+/// Whom we know.
+#[derive(Default)]
+struct Book {
+    peers: BTreeMap<MemberId, Arc<Peer>>,
+    /// The peers that the driver named; the others came by themselves.
+    named: BTreeSet<MemberId>,
+    /// Named once, and not any more.
+    gone: BTreeSet<MemberId>,
+    removed: BTreeSet<MemberId>,
+}
+
+/// Most peers that came by themselves.
+const MET_MAX: usize = 64;
+
+impl Book {
+    fn may_meet(&self, id: MemberId) -> bool {
+        !self.peers.contains_key(&id) && !self.gone.contains(&id) && !self.removed.contains(&id)
+    }
 }
 
 impl Net {
@@ -72,7 +96,7 @@ impl Net {
             identity,
             dial_patience,
             reactor,
-            peers: RwLock::default(),
+            book: RwLock::default(),
             arrivals,
             news,
             inbox: Mutex::new((messages, told)),
@@ -83,8 +107,8 @@ impl Net {
 
     /// What is counted of each peer, ascending by id, and whether a link stands.
     pub fn links(&self) -> Vec<(MemberId, Arc<LinkMeters>, bool)> {
-        let peers = self.0.peers.read().unwrap_or_else(PoisonError::into_inner);
-        peers.iter().map(|(id, peer)| (*id, peer.meters.clone(), peer.is_linked())).collect()
+        let book = self.read();
+        book.peers.iter().map(|(id, peer)| (*id, peer.meters.clone(), peer.is_linked())).collect()
     }
 
     pub fn identity(&self) -> &Identity {
@@ -101,7 +125,10 @@ impl Net {
 
     /// Ends all links.
     pub fn shutdown(&self) {
-        detcd_driver::Net::set_peers(self, &[]);
+        let peers = std::mem::take(&mut self.0.book.write().unwrap_or_else(PoisonError::into_inner).peers);
+        for peer in peers.into_values() {
+            peer.close(self);
+        }
     }
 
     fn dial_patience(&self) -> Duration {
@@ -117,7 +144,30 @@ impl Net {
     }
 
     fn peer(&self, id: MemberId) -> Option<Arc<Peer>> {
-        self.0.peers.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.read().peers.get(&id).cloned()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Book> {
+        self.0.book.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_removed(&self, id: MemberId) -> bool {
+        self.read().removed.contains(&id)
+    }
+
+    /// Somebody of this cluster asks us for something. If it is none of the peers, it may be one of whom our log has
+    /// not told us yet, and we have to answer it.
+    fn meet(&self, id: MemberId, urls: &[String]) {
+        if urls.is_empty() || id == self.member() || self.peer(id).is_some() {
+            return;
+        }
+        let mut book = self.0.book.write().unwrap_or_else(PoisonError::into_inner);
+        let met = book.peers.len() - book.named.len().min(book.peers.len());
+        if book.may_meet(id) && met < MET_MAX {
+            self.log(Level::Info, format_args!("added remote peer {id} at {}", urls.join(",")));
+            let peer = Peer::open(self, id, urls.to_vec());
+            book.peers.insert(id, peer);
+        }
     }
 
     fn arrive(&self, news: Arrival) {
@@ -136,14 +186,26 @@ impl Net {
 }
 
 impl detcd_driver::Net for Net {
-    fn set_peers(&self, members: &[Member]) {
-        let mut gone = Vec::new();
+    fn set_peers(&self, members: &[Member], removed: &[MemberId]) {
+        let mut closed = Vec::new();
         {
-            let mut peers = self.0.peers.write().unwrap_or_else(PoisonError::into_inner);
+            let mut book = self.0.book.write().unwrap_or_else(PoisonError::into_inner);
+            let named: BTreeSet<MemberId> =
+                members.iter().map(|member| member.id).filter(|id| *id != self.member()).collect();
+            let Book { gone, removed: expelled, .. } = &mut *book;
+            expelled.extend(removed);
+            gone.retain(|id| !named.contains(id));
+            let before = std::mem::replace(&mut book.named, named);
+            for id in before {
+                if !book.named.contains(&id) {
+                    book.gone.insert(id);
+                }
+            }
+            let Book { peers, gone, removed, .. } = &mut *book;
             peers.retain(|id, peer| {
-                let stays = members.iter().any(|member| member.id == *id);
+                let stays = !gone.contains(id) && !removed.contains(id);
                 if !stays {
-                    gone.push(peer.clone());
+                    closed.push(peer.clone());
                 }
                 stays
             });
@@ -156,7 +218,7 @@ impl detcd_driver::Net for Net {
                 }
             }
         }
-        for peer in gone {
+        for peer in closed {
             peer.close(self);
         }
     }

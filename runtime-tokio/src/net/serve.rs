@@ -2,8 +2,9 @@
 use super::{
     Net,
     frame::{Encoder, MESSAGE_BYTES_MAX, Stream},
-    headers::RAFT_TO,
-    post::VersionJson,
+    headers::{RAFT_TO, introduced},
+    members,
+    post::{FROM_REMOVED, NOT_LEARNER, NOT_READY, VersionJson},
     probe::LinkMeters,
     stream,
 };
@@ -24,7 +25,6 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde::Serialize;
 use std::{
     convert::Infallible,
     future::Future,
@@ -116,15 +116,16 @@ async fn answer(
             let now = clock::rfc3339(clock::wall_nanos(), 9);
             json(format!("{{\"OK\":true,\"Now\":\"{now}\"}}\n"))
         }
-        "/members" => get(&request).unwrap_or_else(|| members(&front)),
+        "/members" => get(&request).unwrap_or_else(|| json(members::write(front.members()))),
         "/version" => version(&front, &request).await,
         "/leases" | "/leases/internal" => lease(&front, request).await,
-        _ => match path.strip_prefix("/raft/stream/") {
-            Some(rest) => match stream(&net, rest, &request) {
+        _ => match (path.strip_prefix("/raft/stream/"), path.strip_prefix("/members/promote/")) {
+            (_, Some(id)) => promote(&front, id, &request).await,
+            (Some(rest), None) => match stream(&net, rest, &request) {
                 Ok((peer, kind)) => return outflow(&net, peer, kind, cut),
                 Err(refusal) => *refusal,
             },
-            None => answer::not_found(),
+            (None, None) => answer::not_found(),
         },
     };
     let mut answer = answer.map(Either::Left);
@@ -154,6 +155,14 @@ fn stream(net: &Net, rest: &str, request: &Request<Incoming>) -> Result<(MemberI
         _ => return not_found("invalid path"),
     };
     let Ok(from) = u64::from_str_radix(from, 16) else { return not_found("invalid from") };
+    if net.is_removed(MemberId(from)) {
+        return Err(Box::new(answer::empty(StatusCode::GONE)));
+    }
+    if let Some((id, urls)) = introduced(request.headers())
+        && id.0 == from
+    {
+        net.meet(id, &urls);
+    }
     if net.peer(MemberId(from)).is_none() {
         return not_found("error sender not found");
     }
@@ -235,6 +244,7 @@ async fn post_message(net: &Net, request: Request<Incoming>) -> Answer {
     if let Some(why) = net.identity().mismatch(request.headers()) {
         return text(StatusCode::PRECONDITION_FAILED, why);
     }
+    let sender = introduced(request.headers());
     let limit = usize::try_from(MESSAGE_BYTES_MAX).unwrap_or(usize::MAX);
     let Ok(body) = Limited::new(request.into_body(), limit).collect().await else {
         return text(StatusCode::BAD_REQUEST, "error reading raft message");
@@ -247,47 +257,44 @@ async fn post_message(net: &Net, request: Request<Incoming>) -> Answer {
     if let Some(peer) = net.peer(MemberId(message.from)) {
         peer.meters.received_bytes.add(bytes);
     }
+    if net.is_removed(MemberId(message.from)) {
+        let mut refusal = json(format!("{{\"message\":\"{FROM_REMOVED}\"}}"));
+        *refusal.status_mut() = StatusCode::FORBIDDEN;
+        return refusal;
+    }
     if message.to != net.member().0 {
         let mut refusal = json("{\"message\":\"cannot process message to mismatch member\"}".to_string());
         *refusal.status_mut() = StatusCode::FORBIDDEN;
         return refusal;
     }
+    if let Some((id, urls)) = sender {
+        net.meet(id, &urls);
+    }
     net.arrive_in_turn(Arrival::Message(message)).await;
     answer::empty(StatusCode::NO_CONTENT)
 }
 
-/// One member in etcd's JSON.
-#[derive(Serialize)]
-struct MemberJson<'a> {
-    id: u64,
-    #[serde(rename = "peerURLs")]
-    peer_urls: &'a [String],
-    #[serde(rename = "isLearner", skip_serializing_if = "is_false")]
-    is_learner: bool,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    name: &'a str,
-    #[serde(rename = "clientURLs", skip_serializing_if = "<[String]>::is_empty")]
-    client_urls: &'a [String],
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-fn members(front: &impl PeerFront) -> Answer {
-    let members = front.members();
-    let list: Vec<MemberJson<'_>> = members
-        .iter()
-        .map(|member| MemberJson {
-            id: member.id.0,
-            peer_urls: &member.peer_urls,
-            is_learner: member.is_learner,
-            name: &member.name,
-            client_urls: &member.client_urls,
-        })
-        .collect();
-    json(answer::to_json(&list) + "\n")
+async fn promote(front: &impl PeerFront, id: &str, request: &Request<Incoming>) -> Answer {
+    if request.method() != Method::POST {
+        return answer::method_not_allowed("POST");
+    }
+    let Ok(number) = id.parse() else {
+        return text(StatusCode::NOT_FOUND, &format!("member {id} not found in cluster"));
+    };
+    let token = request.headers().get(header::AUTHORIZATION).and_then(|token| token.to_str().ok());
+    let call = PeerCall::Promote { id: MemberId(number), token: token.map(str::to_string) };
+    match front.call(call).await {
+        Ok(PeerAnswer::Promoted(list)) => json(members::write(list)),
+        Err(CallFailed::NotFound) => text(StatusCode::NOT_FOUND, "membership: ID not found"),
+        Err(CallFailed::NotLearner) => text(StatusCode::PRECONDITION_FAILED, NOT_LEARNER),
+        Err(CallFailed::NotReady) => text(StatusCode::PRECONDITION_FAILED, NOT_READY),
+        Err(CallFailed::TimedOut) => text(StatusCode::REQUEST_TIMEOUT, "etcdserver: request timed out"),
+        Ok(_) | Err(CallFailed::Refused | CallFailed::Unreachable) => {
+            let mut refusal = json("{\"message\":\"Internal Server Error\"}".to_string());
+            *refusal.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            refusal
+        }
+    }
 }
 
 async fn version(front: &impl PeerFront, request: &Request<Incoming>) -> Answer {
@@ -327,7 +334,10 @@ async fn lease(front: &impl PeerFront, request: Request<Incoming>) -> Answer {
             let why = "waiting for node to catch up its applied index has timed out";
             return text(StatusCode::REQUEST_TIMEOUT, why);
         }
-        Ok(PeerAnswer::Version(_)) | Err(CallFailed::Refused | CallFailed::Unreachable) => {
+        Ok(PeerAnswer::Version(_) | PeerAnswer::Promoted(_))
+        | Err(
+            CallFailed::Refused | CallFailed::Unreachable | CallFailed::NotLearner | CallFailed::NotReady,
+        ) => {
             return text(StatusCode::INTERNAL_SERVER_ERROR, "not a primary lessor");
         }
     };

@@ -34,6 +34,12 @@ impl PeerFront for Front {
             PeerCall::KeepAlive(pb::LeaseKeepAliveRequest { id: 2 }) => Err(CallFailed::TimedOut),
             PeerCall::KeepAlive(_) => Err(CallFailed::NotFound),
             PeerCall::TimeToLive(_) => Err(CallFailed::Refused),
+            PeerCall::Promote { id: MemberId(1), .. } => Ok(PeerAnswer::Promoted(self.0.clone())),
+            PeerCall::Promote { id: MemberId(2), .. } => Err(CallFailed::NotReady),
+            PeerCall::Promote { id: MemberId(3), .. } => Err(CallFailed::NotLearner),
+            PeerCall::Promote { id: MemberId(4), .. } => Err(CallFailed::TimedOut),
+            PeerCall::Promote { id: MemberId(5), .. } => Err(CallFailed::Refused),
+            PeerCall::Promote { .. } => Err(CallFailed::NotFound),
         }
     }
 }
@@ -75,7 +81,7 @@ async fn cluster(ids: &[u64]) -> Vec<Node> {
     }
     let members: Vec<Member> = nodes.iter().zip(ids).map(|(node, id)| member(*id, node.address)).collect();
     for node in &nodes {
-        node.net.set_peers(&members);
+        node.net.set_peers(&members, &[]);
     }
     nodes
 }
@@ -134,17 +140,89 @@ async fn links_are_reported_when_they_come_and_when_they_go() {
         }
     };
     let back = start(2, CLUSTER, again);
-    back.net.set_peers(&[member(1, nodes[0].address), member(2, back.address)]);
+    back.net.set_peers(&[member(1, nodes[0].address), member(2, back.address)], &[]);
     assert!(matches!(next(&nodes[0].net).await, Arrival::Linked(MemberId(2))));
     nodes[0].net.shutdown();
     back.net.shutdown();
 }
 
 #[tokio::test]
+async fn a_member_that_was_removed_is_told_so_and_heard_no_more() {
+    let nodes = cluster(&[1, 2]).await;
+    nodes[0].net.set_peers(&[], &[MemberId(2)]);
+    loop {
+        if let Arrival::Expelled(by) = next(&nodes[1].net).await {
+            assert_eq!(by, MemberId(1));
+            break;
+        }
+    }
+    let removed = nodes[1].net.identity().clone();
+    let said = async |method, path: &str, body: &[u8]| {
+        let to = [(headers::RAFT_TO, headers::hex(1))];
+        let (status, text) = ask(&nodes[0], &removed, method, path, &to, body).await;
+        (status.as_u16(), text)
+    };
+    assert_eq!(said(Method::GET, "/raft/stream/msgapp/2", b"").await, (410, String::new()));
+    let vote = prost::Message::encode_to_vec(&message(MessageType::MsgVote, 2, 1, 1));
+    let refusal = "{\"message\":\"cannot process message from removed member\"}".to_string();
+    assert_eq!(said(Method::POST, "/raft", &vote).await, (403, refusal));
+    assert!(nodes[0].net.peer(MemberId(2)).is_none());
+    nodes.iter().for_each(|node| node.net.shutdown());
+}
+
+#[tokio::test]
+async fn who_knocks_without_being_known_is_answered() {
+    let (one, two) = (start(1, CLUSTER, listen().await), start(2, CLUSTER, listen().await));
+    // Two has joined and reads a log that does not name its leader yet.
+    one.net.set_peers(&[member(2, two.address)], &[]);
+    one.net.send(message(MessageType::MsgApp, 1, 2, 7));
+    assert_eq!(next_message(&two.net).await.term, 7);
+    two.net.send(message(MessageType::MsgAppResp, 2, 1, 7));
+    assert_eq!(next_message(&one.net).await.from, 2);
+    let other = member(3, listen().await.local_addr().unwrap());
+    two.net.set_peers(&[other], &[]);
+    assert!(two.net.peer(MemberId(1)).is_some(), "old log does not take it away");
+    two.net.set_peers(&[], &[MemberId(1)]);
+    assert!(two.net.peer(MemberId(1)).is_none());
+    one.net.shutdown();
+    two.net.shutdown();
+}
+
+#[tokio::test]
+async fn a_promotion_is_asked_for_in_etcds_words() {
+    let node = start(1, CLUSTER, listen().await);
+    let us = Identity { member: MemberId(2), cluster: CLUSTER, peer_urls: vec![] };
+    let listed = format!("[{{\"id\":1,\"peerURLs\":[\"http://{}\"],\"name\":\"m1\"}}]\n", node.address);
+    for (path, wanted) in [
+        ("/members/promote/1", (200, listed.as_str())),
+        (
+            "/members/promote/2",
+            (412, "etcdserver: can only promote a learner member which is in sync with leader\n"),
+        ),
+        ("/members/promote/3", (412, "membership: can only promote a learner member\n")),
+        ("/members/promote/4", (408, "etcdserver: request timed out\n")),
+        ("/members/promote/5", (500, "{\"message\":\"Internal Server Error\"}")),
+        ("/members/promote/6", (404, "membership: ID not found\n")),
+        ("/members/promote/x", (404, "member x not found in cluster\n")),
+    ] {
+        let (status, text) = ask(&node, &us, Method::POST, path, &[], b"").await;
+        assert_eq!((status.as_u16(), text.as_str()), wanted, "{path}");
+    }
+    let url = format!("http://{}", node.address);
+    let remote =
+        cluster_at(&["http://127.0.0.1:1".into(), url.clone()], Duration::from_secs(2)).await.unwrap();
+    assert_eq!((remote.cluster, remote.members.len()), (CLUSTER, 1));
+    assert_eq!(cluster_versions(&remote.members, Duration::from_secs(2)).await, ["3.7.0"]);
+    let nobody = cluster_at(&["http://127.0.0.1:1".into()], Duration::from_secs(2)).await;
+    assert_eq!(nobody, Err("could not retrieve cluster information from the given URLs".to_string()));
+    node.net.shutdown();
+}
+
+#[tokio::test]
 async fn without_a_stream_messages_are_posted_and_without_a_peer_they_are_lost() {
     let (one, two) = (start(1, CLUSTER, listen().await), start(2, CLUSTER, listen().await));
-    // Two does not know one, so it dials no stream and refuses ours; it still takes posts.
-    one.net.set_peers(&[member(2, two.address)]);
+    // Two does not know one before it knocks; until a stream stands, messages are posted.
+    one.net.set_peers(&[member(2, two.address)], &[]);
     for term in 1..=10 {
         one.net.send(message(MessageType::MsgApp, 1, 2, term));
     }
@@ -156,13 +234,13 @@ async fn without_a_stream_messages_are_posted_and_without_a_peer_they_are_lost()
     assert_eq!(terms, (1..=10).collect::<Vec<u64>>());
 
     let nobody = member(3, listen().await.local_addr().unwrap());
-    one.net.set_peers(&[nobody]);
+    one.net.set_peers(&[nobody], &[]);
     let begun = Instant::now();
     for _ in 0..10_000 {
         one.net.send(message(MessageType::MsgApp, 1, 3, 1));
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "sending never waits");
-    assert!(matches!(next(&one.net).await, Arrival::Lost(MemberId(3))));
+    while !matches!(next(&one.net).await, Arrival::Lost(MemberId(3))) {}
     one.net.shutdown();
 }
 
@@ -218,7 +296,7 @@ async fn ask(
 #[tokio::test]
 async fn strangers_and_mistakes_get_etcds_answers() {
     let node = start(1, CLUSTER, listen().await);
-    node.net.set_peers(&[member(2, listen().await.local_addr().unwrap())]);
+    node.net.set_peers(&[member(2, listen().await.local_addr().unwrap())], &[]);
     let us = Identity { member: MemberId(2), cluster: CLUSTER, peer_urls: vec![] };
     let stranger = Identity { cluster: ClusterId(0xbad), ..us.clone() };
     let to_one = [(headers::RAFT_TO, headers::hex(1))];
@@ -266,7 +344,7 @@ async fn strangers_and_mistakes_get_etcds_answers() {
 #[tokio::test]
 async fn questions_to_a_peer_are_answered() {
     let (one, two) = (start(1, CLUSTER, listen().await), start(2, CLUSTER, listen().await));
-    one.net.set_peers(&[member(2, two.address)]);
+    one.net.set_peers(&[member(2, two.address)], &[]);
     let ask = |call| one.net.call(MemberId(2), call);
     let keep_alive = |id| PeerCall::KeepAlive(pb::LeaseKeepAliveRequest { id });
     let Ok(PeerAnswer::Version(said)) = ask(PeerCall::Version).await else { panic!("no version") };
@@ -295,7 +373,7 @@ fn links_work_from_threads_without_sockets() {
     let (one, two) = node.recv().unwrap();
     let (done, end) = std::sync::mpsc::channel();
     crate::threads::pinned("driver", async move {
-        one.net.set_peers(&[member(2, two.address)]);
+        one.net.set_peers(&[member(2, two.address)], &[]);
         one.net.send(message(MessageType::MsgVote, 1, 2, 5));
         assert_eq!(next_message(&two.net).await.term, 5);
         assert!(one.net.call(MemberId(2), PeerCall::Version).await.is_ok());

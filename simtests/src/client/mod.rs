@@ -381,6 +381,7 @@ impl Client {
         let (chronicle, recorder, leases) =
             (self.chronicle.clone(), self.recorder.clone(), self.leases.clone());
         let election = self.cluster.settings().election;
+        let roster = self.cluster.roster().clone();
         let user = self.user.clone();
         let started = stage.spawn_on(member, "request", async move {
             let arrived_ns = home.now();
@@ -407,6 +408,7 @@ impl Client {
             drop(node);
             let applied = edition.standing.applied;
             let state_fault = chronicle.look(member, life, &edition, &recorder);
+            let member_fault = roster.look(member, applied, &edition.view.members);
             let ok = matches!(outcome, Outcome::Ok(_));
             let (now_ns, led_write) = (home.now(), write && ok && leads);
             let answered = Answered { member, life, asked_ns: arrived_ns, now_ns, led_write, election };
@@ -425,6 +427,9 @@ impl Client {
                 }
                 if let Some(text) = state_fault {
                     world.trouble("same-state", text);
+                }
+                if let Some(text) = member_fault {
+                    world.trouble("membership", text);
                 }
                 if let Some((rule, text)) = lease_fault {
                     world.trouble(rule, text);

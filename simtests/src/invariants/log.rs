@@ -1,8 +1,12 @@
 //! Durability: what members tell each other and their clients is on disk before they tell it, and what a majority has
 //! on disk stays. Source: Raft, section 5.3 to 5.4 and figure 2 ("updated on stable storage before responding").
 use super::mirror::{FOLDER, Log, Mark, Record, records};
+use crate::judge::Roster;
+use bytes::Bytes;
+use detcd_core::MemberId;
 use detcd_proto::raftpb::{HardState, Message, MessageType};
 use detcd_runtime_sim::{Happening, Observer, Slot, World};
+use std::collections::BTreeMap;
 
 /// Watches every member's disk and every message.
 pub struct Durability {
@@ -11,7 +15,12 @@ pub struct Durability {
     ledger: Vec<Mark>,
     /// In which term each of them was first said to be committed.
     terms: Vec<u64>,
-    majority: usize,
+    /// What committed entries change of the members, and who votes by them; without it everybody does.
+    roster: Option<Roster>,
+    /// Entries that change the members, as they were appended anywhere.
+    changes: BTreeMap<(u64, Mark), Bytes>,
+    /// Entries that a new cluster begins with, the same on all and committed by decree.
+    decreed: u64,
     /// Also report broken causes, not only broken consequences.
     causes: bool,
 }
@@ -37,8 +46,59 @@ struct Member {
 
 impl Durability {
     pub fn new(members: usize, causes: bool) -> Durability {
+        let decreed = members as u64;
         let members: Vec<Member> = (0..members).map(|_| Member::default()).collect();
-        Durability { majority: members.len() / 2 + 1, members, ledger: Vec::new(), terms: Vec::new(), causes }
+        let (ledger, terms, changes) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Durability { members, ledger, terms, roster: None, changes, decreed, causes }
+    }
+
+    /// For members that change: the first `decreed` of these places hold the founders.
+    pub fn of_changing(roster: Roster, decreed: usize, places: usize, causes: bool) -> Durability {
+        let durability = Durability::new(places, causes);
+        Durability { roster: Some(roster), decreed: decreed as u64, ..durability }
+    }
+
+    /// The places of those who vote for this entry, by one configuration or the one before.
+    fn electorates(&self, index: u64, world: &World) -> Vec<Vec<Slot>> {
+        let everybody = (0..self.members.len()).collect();
+        let Some(roster) = self.roster.as_ref().filter(|_| index > self.decreed) else {
+            let founders = (0..self.members.len()).filter(|&slot| (slot as u64) < self.decreed).collect();
+            return vec![if self.roster.is_some() { founders } else { everybody }];
+        };
+        let place = |id: &MemberId| (0..self.members.len()).find(|&slot| world.id_of(slot) == *id);
+        // A voter whose place holds another by now counts as one that has nothing.
+        let places =
+            |voters: Vec<MemberId>| voters.iter().map(|id| place(id).unwrap_or(usize::MAX)).collect();
+        roster.voters_of(index).into_iter().map(places).collect()
+    }
+
+    /// What a majority of some electorate has on disk at this index.
+    fn agreed(&self, index: u64, world: &World) -> Option<Mark> {
+        self.electorates(index, world).into_iter().find_map(|voters| {
+            let at = |slot: &Slot| self.members.get(*slot).and_then(|member| member.durable.at(index));
+            let marks: Vec<Mark> = voters.iter().filter_map(at).collect();
+            let majority = voters.len() / 2 + 1;
+            let is_agreed = |mark: &&Mark| marks.iter().filter(|other| other == mark).count() >= majority;
+            marks.iter().find(is_agreed).copied()
+        })
+    }
+
+    /// One more entry is known to be committed.
+    fn record(&mut self, mark: Mark, term: u64) {
+        self.ledger.push(mark);
+        self.terms.push(term);
+        let index = self.ledger.len() as u64;
+        if let Some(roster) = &self.roster {
+            roster.committed(index, self.changes.get(&(index, mark)).map(|change| &change[..]));
+        }
+    }
+
+    fn note_changes(&mut self, records: &[Record]) {
+        for record in records {
+            if let Record::Entry { index, mark, change: Some(change) } = record {
+                self.changes.insert((*index, *mark), change.clone());
+            }
+        }
     }
 
     fn sending(&self, from: Slot, message: &Message, world: &mut World) {
@@ -75,28 +135,20 @@ impl Durability {
     /// Somebody says or shows that everything up to `commit` is committed.
     fn committed(&mut self, by: Slot, commit: u64, term: u64, world: &mut World) {
         // A new cluster begins with an entry per member, the same on all and committed by decree.
-        if commit <= self.members.len() as u64 {
+        if commit <= self.decreed {
             return;
         }
         while (self.ledger.len() as u64) < commit {
             let index = self.ledger.len() as u64 + 1;
-            let marks: Vec<Mark> =
-                self.members.iter().filter_map(|member| member.durable.at(index)).collect();
-            let agreed = marks
-                .iter()
-                .find(|&mark| marks.iter().filter(|&other| other == mark).count() >= self.majority);
-            match agreed {
-                Some(&mark) => {
-                    self.ledger.push(mark);
-                    self.terms.push(term);
-                }
+            match self.agreed(index, world) {
+                Some(mark) => self.record(mark, term),
                 None if self.members.iter().any(|member| member.blind) => return,
                 None => {
                     if self.causes {
                         let text = format!(
                             "m{} takes {commit} for committed, and entry {index} is on {} of {} disks",
                             by + 1,
-                            marks.len(),
+                            self.members.iter().filter(|member| member.durable.at(index).is_some()).count(),
                             self.members.len()
                         );
                         world.trouble("committed-durable", text);
@@ -115,7 +167,7 @@ impl Durability {
             return;
         }
         match record {
-            Record::Entry { index, mark } => {
+            Record::Entry { index, mark, .. } => {
                 let place = *index as usize - 1;
                 let committed = self.ledger.get(place);
                 let had = member.durable.at(*index);
@@ -259,6 +311,7 @@ impl Observer for Durability {
             Happening::Appending { member, name, bytes } if name.starts_with(FOLDER) => {
                 self.refresh(member, world);
                 let records = records(bytes);
+                self.note_changes(&records);
                 for record in &records {
                     self.append(member, record, world);
                 }
@@ -277,13 +330,14 @@ impl Observer for Durability {
                 let records = std::mem::take(&mut self.members[member].draft);
                 self.harden(member, records);
             }
+            Happening::Wiped { member } => self.members[member] = Member::default(),
             Happening::Booting { member } => {
                 let member = &mut self.members[member];
                 member.stale = true;
                 member.pending.clear();
                 member.draft.clear();
             }
-            Happening::Answering { member, applied, .. } => {
+            Happening::Answering { member, applied, .. } | Happening::Looked { member, applied } => {
                 let term = self.members[member].follows;
                 self.committed(member, applied, term, world);
             }

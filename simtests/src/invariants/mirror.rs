@@ -1,4 +1,5 @@
 //! What a member's log says, read from the bytes on their way to its disk.
+use bytes::Bytes;
 use detcd_core::{
     Plants,
     wal::{Reader, Replayed, SegmentName, unbroken},
@@ -11,7 +12,7 @@ use std::{fmt, ops::Range};
 pub const FOLDER: &str = "member/wal";
 
 /// An entry: its term, and a sum of what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     pub term: u64,
     sum: u64,
@@ -25,9 +26,11 @@ impl fmt::Display for Mark {
 
 #[derive(Clone, Debug)]
 pub enum Record {
+    /// `change`: what it changes of the members, undecoded.
     Entry {
         index: u64,
         mark: Mark,
+        change: Option<Bytes>,
     },
     State(raftpb::HardState),
     /// A checkpoint at this index is there.
@@ -61,7 +64,7 @@ impl Log {
     /// Appends as the log's reader would: an entry replaces what stands at its index and behind.
     pub fn take(&mut self, record: &Record) {
         match record {
-            Record::Entry { index, mark } => {
+            Record::Entry { index, mark, .. } => {
                 self.entries.truncate(index.saturating_sub(1) as usize);
                 self.entries.push(*mark);
             }
@@ -138,7 +141,9 @@ pub fn records(bytes: &[u8]) -> Vec<Record> {
         match record.r#type {
             2 => {
                 let entry = raftpb::Entry::decode(data).ok()?;
-                Some(Record::Entry { index: entry.index, mark: mark(&entry) })
+                let is_change = entry.r#type == raftpb::EntryType::EntryConfChange as i32;
+                let (index, mark) = (entry.index, mark(&entry));
+                Some(Record::Entry { index, mark, change: entry.data.filter(|_| is_change) })
             }
             3 => raftpb::HardState::decode(data).ok().map(Record::State),
             5 => {

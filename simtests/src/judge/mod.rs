@@ -8,6 +8,7 @@ mod locks;
 mod permits;
 pub mod queues;
 mod rebuilt;
+mod roster;
 mod watches;
 mod work;
 
@@ -20,21 +21,6 @@ pub use locks::{Granted, Turns, fenced, guarded_writes};
 pub use permits::{Asked, KEYS as PERMIT_KEYS, Permits};
 pub use queues::Queues;
 pub use rebuilt::Rebuilt;
+pub use roster::{Listed, Roster};
 pub use watches::{Stream, Watched};
 pub use work::{Expected, Work};
-
-/// A judge that cannot be called before what it judges is built.
-#[derive(Clone, Copy, Debug)]
-pub struct Waits {
-    pub judge: &'static str,
-    pub waits_for: &'static str,
-}
-
-pub const WAITING: &[Waits] = &[Waits { judge: "membership", waits_for: "changes of the membership" }];
-
-/// One line for the end of a summary: which judges did not look, and why.
-pub fn waiting_line() -> String {
-    let each: Vec<String> =
-        WAITING.iter().map(|waits| format!("{} (for {})", waits.judge, waits.waits_for)).collect();
-    format!("judges that wait: {}", each.join(", "))
-}

@@ -21,6 +21,8 @@ pub struct Work {
     pub turns_granted: u64,
     /// Answers that were compared with what the user may do.
     pub permits: u64,
+    /// Lists of members that were compared with the log.
+    pub lists: u64,
     pub queue_looks: u64,
 }
 
@@ -32,11 +34,12 @@ pub struct Expected {
     pub leases: bool,
     pub turns: bool,
     pub users: bool,
+    pub reforms: bool,
 }
 
 impl Work {
     /// The counts, under the names by which a summary shows them.
-    pub fn lines(&self) -> [(&'static str, u64); 11] {
+    pub fn lines(&self) -> [(&'static str, u64); 12] {
         [
             ("judged: answers", self.answers),
             ("judged: writes", self.writes),
@@ -48,6 +51,7 @@ impl Work {
             ("judged: guarded writes", self.guarded_writes),
             ("judged: turns granted by services", self.turns_granted),
             ("judged: permissions", self.permits),
+            ("judged: lists of members", self.lists),
             ("judged: looks at queues", self.queue_looks),
         ]
     }
@@ -62,6 +66,7 @@ impl Work {
             (expected.leases, self.lease_promises >= 1, "idle: leases"),
             (expected.turns, self.guarded_writes >= 1, "idle: fencing"),
             (expected.users, self.permits >= 1, "idle: auth"),
+            (expected.reforms, self.lists >= 10, "idle: membership"),
         ];
         asked.into_iter().filter(|(expected, busy, _)| *expected && !busy).map(|(.., name)| name).collect()
     }

@@ -73,6 +73,30 @@ pub const EXHIBITS: &[Exhibit] = &[
     exhibit(Plant::NackAsAck, "C09", "a rejection counts as progress", "CCF"),
     exhibit(Plant::DupVotes, "C10", "a repeated vote counts twice", "duplicated messages"),
     exhibit(
+        Plant::ConfchangeBeforeNoop,
+        "C12",
+        "a change is accepted before the leader has committed in its term",
+        "Ongaro on raft-dev, 2015; copycat #23",
+    ),
+    exhibit(
+        Plant::LearnerRefusesVote,
+        "C14",
+        "a promoted learner that has not heard of it does not vote",
+        "raft abb533c",
+    ),
+    exhibit(
+        Plant::PendingConfStuck,
+        "C17",
+        "a change that was refused when applied blocks every later one",
+        "raft 141a265",
+    ),
+    exhibit(
+        Plant::LeaderRemovesSelfStays,
+        "C18",
+        "a leader that was removed keeps the lead",
+        "raft 1ebcc2d; CCF",
+    ),
+    exhibit(
         Plant::TransferNeverAborts,
         "C19",
         "a handover to a member that is gone never ends",
@@ -259,7 +283,20 @@ pub const EXHIBITS: &[Exhibit] = &[
         "a lock is granted without a look at its lease",
         "Jepsen on etcd 3.4.3",
     ),
+    exhibit(
+        Plant::PromotionNotPersisted,
+        "C62",
+        "a promotion is forgotten when the log is read back",
+        "etcd #19563, #20387, #20995",
+    ),
+    exhibit(Plant::PromoteUnstarted, "C63", "a learner that never ran is promoted", "etcd #15096"),
     exhibit(Plant::AcceptForeignMemberMsg, "C64", "a message to another member is taken", "etcd #17813"),
+    exhibit(
+        Plant::MemberupdatePromotes,
+        "C65",
+        "an update of addresses makes a learner a voter",
+        "etcd #21736",
+    ),
     exhibit(
         Plant::AuthNotReplayedEqually,
         "C66",
@@ -289,34 +326,21 @@ const fn waiting(
     Waiting { number, name, what, waits_for }
 }
 
-const MEMBERS: &str = "changes of the membership";
+const JOINT: &str = "a request that leads to a joint configuration";
+const SLOW_APPLY: &str = "a disk on which two changes outlast an election";
 const CHECKPOINTS: &str = "checkpoints";
 const INSTALL: &str = "checkpoints sent to members";
 
 pub const WAITING: &[Waiting] = &[
-    waiting("C11", "joint_union_quorum", "a joint configuration counts one majority of the union", MEMBERS),
-    waiting(
-        "C12",
-        "confchange_before_noop",
-        "a change is accepted before the leader has committed in its term",
-        MEMBERS,
-    ),
+    waiting("C11", "joint_union_quorum", "a joint configuration counts one majority of the union", JOINT),
     waiting(
         "C13",
         "campaign_with_unapplied_conf",
         "a member campaigns that has not applied a change",
-        MEMBERS,
-    ),
-    waiting(
-        "C14",
-        "learner_refuses_vote",
-        "a promoted learner that has not heard of it does not vote",
-        MEMBERS,
+        SLOW_APPLY,
     ),
     waiting("C15", "restore_drops_joint", "the joint half is lost on the way through a checkpoint", INSTALL),
-    waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", MEMBERS),
-    waiting("C17", "pending_conf_stuck", "a repeated addition blocks every later change", MEMBERS),
-    waiting("C18", "leader_removes_self_stays", "a leader that was removed keeps the lead", MEMBERS),
+    waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", JOINT),
     waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", CHECKPOINTS),
     waiting(
         "C37",
@@ -333,9 +357,6 @@ pub const WAITING: &[Waiting] = &[
         "watchers hear old events again after a checkpoint arrived",
         INSTALL,
     ),
-    waiting("C62", "promotion_not_persisted", "a promotion is not in the durable state", MEMBERS),
-    waiting("C63", "promote_unstarted", "a learner that never ran is promoted", MEMBERS),
-    waiting("C65", "memberupdate_promotes", "an update of addresses makes a learner vote", MEMBERS),
 ];
 
 impl Exhibit {
@@ -343,6 +364,13 @@ impl Exhibit {
     pub fn profile(&self) -> Profile {
         match self.plant {
             Plant::AuthNotReplayedEqually | Plant::ReadonlyEntryKeepsIndex => Profile::Auth,
+            Plant::ConfchangeBeforeNoop
+            | Plant::LearnerRefusesVote
+            | Plant::PendingConfStuck
+            | Plant::LeaderRemovesSelfStays
+            | Plant::PromotionNotPersisted
+            | Plant::PromoteUnstarted
+            | Plant::MemberupdatePromotes => Profile::Members,
             _ => Profile::Swarm,
         }
     }

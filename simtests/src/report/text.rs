@@ -3,7 +3,6 @@ use super::{
     never,
     summary::{Summary, is_fault},
 };
-use crate::judge::waiting_line;
 use std::fmt;
 
 impl fmt::Display for Summary {
@@ -45,7 +44,6 @@ impl Summary {
         if !never.is_empty() {
             writeln!(f, "never happened: {}", never.join(", "))?;
         }
-        writeln!(f, "{}", waiting_line())?;
         Ok(())
     }
 

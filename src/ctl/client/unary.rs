@@ -109,6 +109,37 @@ impl Client {
             .await
     }
 
+    pub async fn member_add(
+        &mut self,
+        request: pb::MemberAddRequest,
+    ) -> Result<pb::MemberAddResponse, Fault> {
+        self.unary(Retry::Never, request, async |link, request| link.cluster().member_add(request).await)
+            .await
+    }
+
+    pub async fn member_remove(&mut self, id: u64) -> Result<pb::MemberListResponse, Fault> {
+        let rpc = async |link: Link, request| link.cluster().member_remove(request).await;
+        let pb::MemberRemoveResponse { header, members } =
+            self.unary(Retry::Never, pb::MemberRemoveRequest { id }, rpc).await?;
+        Ok(pb::MemberListResponse { header, members })
+    }
+
+    pub async fn member_update(
+        &mut self,
+        request: pb::MemberUpdateRequest,
+    ) -> Result<pb::MemberListResponse, Fault> {
+        let rpc = async |link: Link, request| link.cluster().member_update(request).await;
+        let pb::MemberUpdateResponse { header, members } = self.unary(Retry::Never, request, rpc).await?;
+        Ok(pb::MemberListResponse { header, members })
+    }
+
+    pub async fn member_promote(&mut self, id: u64) -> Result<pb::MemberListResponse, Fault> {
+        let rpc = async |link: Link, request| link.cluster().member_promote(request).await;
+        let pb::MemberPromoteResponse { header, members } =
+            self.unary(Retry::Never, pb::MemberPromoteRequest { id }, rpc).await?;
+        Ok(pb::MemberListResponse { header, members })
+    }
+
     pub async fn status(&mut self) -> Result<pb::StatusResponse, Fault> {
         let request = pb::StatusRequest {};
         self.unary(Retry::Read, request, async |link, request| link.maintenance().status(request).await).await

@@ -64,7 +64,10 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Result<Vec<u8>, Unsupported> {
                 page.out.push('\n');
             }
         }
-        Reply::MoveLeader { .. } | Reply::Downgrade { .. } => {
+        Reply::MemberAdd(_)
+        | Reply::MemberChange { .. }
+        | Reply::MoveLeader { .. }
+        | Reply::Downgrade { .. } => {
             return Err(Unsupported("fields not supported as output format"));
         }
         Reply::Auth(reply) => page.auth(reply)?,

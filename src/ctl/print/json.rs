@@ -51,6 +51,14 @@ pub fn render(reply: Reply<'_>, hex: bool) -> Vec<u8> {
             });
         }),
         Reply::MemberList(response) => object(&mut out, |o| members(o, response, hex)),
+        Reply::MemberAdd(response) => object(&mut out, |o| {
+            headed(o, response.header.as_ref());
+            if let Some(added) = &response.member {
+                o.object("member", |o| member(o, added));
+            }
+            o.list("members", &response.members, member);
+        }),
+        Reply::MemberChange { response, .. } => object(&mut out, |o| members(o, response, false)),
         Reply::Alarm(response) => object(&mut out, |o| {
             headed(o, response.header.as_ref());
             o.list("alarms", &response.alarms, |o, alarm| {
@@ -191,17 +199,26 @@ fn members(o: &mut Object<'_>, response: &pb::MemberListResponse, hex: bool) {
     } else {
         headed(o, response.header.as_ref());
     }
-    o.list("members", &response.members, |o, member| {
+    o.list("members", &response.members, |o, listed| {
         if hex {
-            o.always_text("ID", &format!("{:x}", member.id));
+            o.always_text("ID", &format!("{:x}", listed.id));
         } else {
-            o.number("ID", member.id);
+            o.number("ID", listed.id);
         }
-        o.text("name", &member.name);
-        o.texts("peerURLs", &member.peer_urls);
-        o.texts("clientURLs", &member.client_urls);
-        o.flag("isLearner", member.is_learner);
+        described(o, listed);
     });
+}
+
+fn member(o: &mut Object<'_>, member: &pb::Member) {
+    o.number("ID", member.id);
+    described(o, member);
+}
+
+fn described(o: &mut Object<'_>, member: &pb::Member) {
+    o.text("name", &member.name);
+    o.texts("peerURLs", &member.peer_urls);
+    o.texts("clientURLs", &member.client_urls);
+    o.flag("isLearner", member.is_learner);
 }
 
 fn health(o: &mut Object<'_>, health: &Health) {

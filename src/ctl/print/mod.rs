@@ -69,6 +69,13 @@ pub enum Reply<'a> {
     },
     Leases(&'a pb::LeaseLeasesResponse),
     MemberList(&'a pb::MemberListResponse),
+    MemberAdd(&'a pb::MemberAddResponse),
+    /// The other changes have answers of the same shape as a list.
+    MemberChange {
+        change: MemberChange,
+        id: u64,
+        response: &'a pb::MemberListResponse,
+    },
     Alarm(&'a pb::AlarmResponse),
     Auth(AuthReply<'a>),
     Health(&'a [Health]),
@@ -84,6 +91,14 @@ pub enum Reply<'a> {
         action: &'a str,
         response: &'a pb::DowngradeResponse,
     },
+}
+
+/// What was done to a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberChange {
+    Removed,
+    Updated,
+    Promoted,
 }
 
 /// How one endpoint is.

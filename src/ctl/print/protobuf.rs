@@ -15,6 +15,9 @@ pub fn render(reply: Reply<'_>) -> Result<Vec<u8>, Unsupported> {
         Reply::Del(response) => Ok(response.encode_to_vec()),
         Reply::Txn(response) => Ok(response.encode_to_vec()),
         Reply::MemberList(response) => Ok(response.encode_to_vec()),
+        Reply::MemberAdd(response) => Ok(response.encode_to_vec()),
+        // The same fields under the same numbers.
+        Reply::MemberChange { response, .. } => Ok(response.encode_to_vec()),
         Reply::Alarm(response) => Ok(response.encode_to_vec()),
         Reply::MoveLeader { response, .. } => Ok(response.encode_to_vec()),
         Reply::Downgrade { response, .. } => Ok(response.encode_to_vec()),

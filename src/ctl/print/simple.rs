@@ -6,7 +6,7 @@ use detcd_proto::etcdserverpb as pb;
 use detcd_proto::mvccpb::KeyValue;
 use pb::response_op::Response;
 
-use super::{Reply, Text, rows};
+use super::{MemberChange, Reply, Text, rows};
 use crate::ctl::go;
 
 pub fn render(reply: Reply<'_>, hex: bool, value_only: bool) -> Text {
@@ -38,6 +38,21 @@ pub fn render(reply: Reply<'_>, hex: bool, value_only: bool) -> Text {
             }
         }
         Reply::MemberList(response) => page.rows(rows::members(response)),
+        Reply::MemberAdd(response) => {
+            let member = response.member.clone().unwrap_or_default();
+            let role = if member.is_learner { " as learner" } else { "" };
+            let cluster = response.header.unwrap_or_default().cluster_id;
+            page.line(format_args!("Member {:16x} added{role} to cluster {cluster:16x}", member.id));
+        }
+        Reply::MemberChange { change, id, response } => {
+            let done = match change {
+                MemberChange::Removed => "removed from",
+                MemberChange::Updated => "updated in",
+                MemberChange::Promoted => "promoted in",
+            };
+            let cluster = response.header.unwrap_or_default().cluster_id;
+            page.line(format_args!("Member {id:16x} {done} cluster {cluster:16x}"));
+        }
         Reply::Alarm(response) => {
             for alarm in &response.alarms {
                 page.alarm(alarm);

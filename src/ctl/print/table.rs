@@ -21,6 +21,8 @@ pub fn render(reply: Reply<'_>) -> Result<Vec<u8>, Unsupported> {
         | Reply::KeepAlive(_)
         | Reply::TimeToLive { .. }
         | Reply::Leases(_)
+        | Reply::MemberAdd(_)
+        | Reply::MemberChange { .. }
         | Reply::Alarm(_)
         | Reply::MoveLeader { .. }
         | Reply::Downgrade { .. }

@@ -199,6 +199,41 @@ fn members_in_every_format() {
 }
 
 #[test]
+fn changes_of_the_members_in_every_format() {
+    let list = members();
+    let added = pb::MemberAddResponse {
+        header: header(),
+        member: list.members.last().cloned(),
+        members: list.members.clone(),
+    };
+    let reply = Reply::MemberAdd(&added);
+    assert_eq!(
+        show(Format::Simple, false, reply),
+        "Member                b added as learner to cluster cdf818194e3a8c32\n"
+    );
+    let json = show(Format::Json, false, reply);
+    let learner = "{\"ID\":11,\"peerURLs\":[\"http://h2:2380\"],\"isLearner\":true}";
+    assert!(json.contains(&format!(",\"member\":{learner},\"members\":[")), "{json}");
+    for (change, text) in [
+        (MemberChange::Removed, "removed from"),
+        (MemberChange::Updated, "updated in"),
+        (MemberChange::Promoted, "promoted in"),
+    ] {
+        let reply = Reply::MemberChange { change, id: 11, response: &list };
+        let line = format!("Member                b {text} cluster cdf818194e3a8c32\n");
+        assert_eq!(show(Format::Simple, false, reply), line);
+    }
+    let reply = Reply::MemberChange { change: MemberChange::Removed, id: 11, response: &list };
+    for reply in [reply, Reply::MemberAdd(&added)] {
+        for (format, what) in [(Format::Fields, "fields"), (Format::Table, "table")] {
+            let refused = Printer { format, hex: false, value_only: false }.render(reply).unwrap_err();
+            assert_eq!(refused.0, format!("{what} not supported as output format"));
+        }
+    }
+    assert!(show(Format::Json, true, reply).starts_with("{\"header\":{\"cluster_id\":14841639068965178418,"));
+}
+
+#[test]
 fn health_goes_to_two_places() {
     let took = Some(Duration::from_nanos(1_234_567));
     let list = [
