@@ -328,7 +328,7 @@ const fn waiting(
 
 const JOINT: &str = "a request that leads to a joint configuration";
 const SLOW_APPLY: &str = "a disk on which two changes outlast an election";
-const CHECKPOINTS: &str = "checkpoints";
+const REWRITING: &str = "a defragmentation that rewrites a file";
 const INSTALL: &str = "checkpoints sent to members";
 
 pub const WAITING: &[Waiting] = &[
@@ -341,13 +341,8 @@ pub const WAITING: &[Waiting] = &[
     ),
     waiting("C15", "restore_drops_joint", "the joint half is lost on the way through a checkpoint", INSTALL),
     waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", JOINT),
-    waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", CHECKPOINTS),
-    waiting(
-        "C37",
-        "defrag_skips_index_hook",
-        "defragmentation does not carry the applied index",
-        CHECKPOINTS,
-    ),
+    waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", INSTALL),
+    waiting("C37", "defrag_skips_index_hook", "defragmentation does not carry the applied index", REWRITING),
     waiting("C39", "snapshot_index_overwritten", "a stale index overwrites a received one", INSTALL),
     waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", INSTALL),
     waiting("C41", "two_snapshots_quick", "a second checkpoint arrives while the first is taken in", INSTALL),
