@@ -1,7 +1,7 @@
 //! What survives power loss, and what must wait until more does.
 //!
 //! One write at a time carries everything that is new: entries, and the ballot if it changed. The commit index rides
-//! along when a write goes out anyway and never causes one. Two rules follow:
+//! along when a write goes out anyway, and causes one only when it covers a change of the membership. Two rules follow:
 //!
 //! * No message leaves while the ballot it was made under is not durable. If the ballot moves on first, the message is
 //!   dropped: it spoke for a member that is no longer in that term.
@@ -32,6 +32,8 @@ pub struct Durability {
     ballot_durable: Ballot,
     ballot_written: Ballot,
     commit_written: u64,
+    /// The commit index is worth a write of its own.
+    owes_commit: bool,
     in_flight: Option<InFlight>,
     writes: u64,
     held: Vec<Message>,
@@ -55,6 +57,7 @@ impl Durability {
             ballot_durable: ballot,
             ballot_written: ballot,
             commit_written: commit,
+            owes_commit: false,
             in_flight: None,
             writes: 0,
             held: Vec::new(),
@@ -93,6 +96,12 @@ impl Durability {
         core::mem::take(&mut self.held)
     }
 
+    /// Who takes part has changed. A member that forgot that this is committed would ask those who are gone for their
+    /// votes: with two of whom one was removed, for ever.
+    pub fn owe_commit(&mut self) {
+        self.owes_commit = true;
+    }
+
     /// Since when the disk owes an answer.
     pub fn writing_since(&self) -> Option<Moment> {
         self.in_flight.as_ref().map(|write| write.since)
@@ -105,7 +114,9 @@ impl Durability {
         let forgets_votes = self.plants.has(Plant::VoteNoSync);
         let ballot_news = ballot != self.ballot_written && !forgets_votes;
         let entries = log.slice(self.written + 1, u64::MAX, u64::MAX);
-        if entries.is_empty() && !ballot_news {
+        let commit_news = self.owes_commit && commit != self.commit_written;
+        self.owes_commit = false;
+        if entries.is_empty() && !ballot_news && !commit_news {
             return None;
         }
         let hard_state = (ballot_news || commit != self.commit_written).then(|| HardState {
