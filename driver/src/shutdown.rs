@@ -40,6 +40,10 @@ impl Latch {
         }
     }
 
+    pub fn is_open(&self) -> bool {
+        self.lock().open
+    }
+
     pub async fn wait(&self) {
         let place = self.place();
         poll_fn(|cx| place.poll(cx)).await
