@@ -263,8 +263,10 @@ impl<R: Runtime> Node<R> {
         let edition = self.latest();
         let me = self.0.config.me.id;
         let others = edition.view.members.iter().any(|member| !member.is_learner && member.id != me);
+        // Nobody listens any more to a member that was removed.
         if edition.standing.leader == Some(me)
             && others
+            && !self.0.expelled.is_open()
             && let Err(refusal) = self.hand_over(None).await
         {
             self.0.rt.log(Level::Warn, format_args!("leadership transfer failed error=\"{refusal}\""));

@@ -305,6 +305,10 @@ impl World {
         let old = self.set_peers_of(member, peers.clone());
         for &gone in old.iter().filter(|gone| !peers.contains(gone)) {
             self.tell_link(member, gone, false);
+            // Its links end too, and it knocks again.
+            if self.is_removed_for(member, self.id_of(gone)) && self.peers_of(gone).contains(&member) {
+                self.link_later(gone, member);
+            }
         }
         for &peer in peers.iter().filter(|peer| !old.contains(peer)) {
             self.link_later(member, peer);
@@ -328,7 +332,11 @@ impl World {
                 && world.is_up(peer)
                 && world.peers_of(at).contains(&peer)
                 && !world.links.is_cut(at, peer);
-            if stands {
+            if stands && world.is_removed_for(peer, world.id_of(at)) {
+                world.count("net: removed member refused");
+                let by = world.id_of(peer);
+                world.inbox_mut(at).push(Arrival::Expelled(by));
+            } else if stands {
                 world.tell_link(at, peer, true);
             }
         });

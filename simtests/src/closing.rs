@@ -40,6 +40,9 @@ pub fn last_blow(cluster: &Cluster, doom: &Doom, unsure: bool) {
     });
 }
 
+/// So long a member is asked before somebody looks whether it still is one.
+const LOOK_NS: u64 = 500_000_000;
+
 /// Of whoever looks whether all is well.
 fn patient(patience_ns: u64) -> Manners {
     Manners {
@@ -88,7 +91,18 @@ pub async fn close(
         let key = Workload::key(0);
         for request in [Request::put(key, format!("closing-{member}")), Request::Range(Workload::all_keys())]
         {
-            if !client.insist(request, closing.deadline).await {
+            let mut answered = false;
+            while !answered {
+                // A change of the members may still be on its way.
+                let deadline = closing.deadline.min(stage.now() + LOOK_NS);
+                answered = client.insist(request.clone(), deadline).await;
+                let is_over = stage.now() >= closing.deadline
+                    || stage.enter(|world| !world.troubles().is_empty() || world.is_buried(member));
+                if is_over || !client.cluster.votes(member) {
+                    break;
+                }
+            }
+            if !answered {
                 if stage.enter(|world| world.is_buried(member)) || !client.cluster.votes(member) {
                     break;
                 }

@@ -379,7 +379,8 @@ impl Cluster {
 
     /// Who leads, as a member that is listed believes.
     pub fn leader(&self) -> Option<MemberId> {
-        let standings = self.living().into_iter().filter_map(|slot| Some(self.edition(slot)?.standing));
+        let voters = self.living().into_iter().filter(|&slot| self.votes(slot));
+        let standings = voters.filter_map(|slot| Some(self.edition(slot)?.standing));
         standings.filter(|standing| standing.leader.is_some()).max_by_key(|standing| standing.term)?.leader
     }
 

@@ -141,7 +141,9 @@ impl Operator {
             Reform::PromoteUnstarted => {
                 let slot = pick(&cluster.free_slots(), lot)?;
                 let id = self.join(slot, true, stopped).await?;
-                if let Some(Ok(_)) = self.try_promote(id).await {
+                if let Some(Ok(_)) = self.try_promote(id).await
+                    && cluster.stage().enter(|world| world.id_of(slot) != id)
+                {
                     cluster.stage().enter(|world| {
                         world.trouble("readiness", format!("{id} was promoted and never started"));
                     });
@@ -186,7 +188,7 @@ impl Operator {
                 self.remove(victim, stopped).await?;
                 cluster.hold(slot, true);
                 cluster.stage().enter(|world| world.crash(slot));
-                let done = self.add(slot, lot % 2 == 0, lot, stopped).await;
+                let done = self.add(slot, lot.is_multiple_of(2), lot, stopped).await;
                 cluster.hold(slot, false);
                 done
             }

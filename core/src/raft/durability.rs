@@ -1,7 +1,7 @@
 //! What survives power loss, and what must wait until more does.
 //!
 //! One write at a time carries everything that is new: entries, and the ballot if it changed. The commit index rides
-//! along when a write goes out anyway and never causes one. Two rules follow:
+//! along when a write goes out anyway, and causes one only when it covers a change of the membership. Two rules follow:
 //!
 //! * No message leaves while the ballot it was made under is not durable. If the ballot moves on first, the message is
 //!   dropped: it spoke for a member that is no longer in that term.
@@ -37,6 +37,8 @@ pub struct Durability {
     commit_written: u64,
     /// Takes the place of the log, and no write says so yet.
     restored: Option<SnapshotMetadata>,
+    /// The commit index is worth a write of its own.
+    owes_commit: bool,
     in_flight: Option<InFlight>,
     writes: u64,
     held: Vec<Message>,
@@ -61,6 +63,7 @@ impl Durability {
             ballot_written: ballot,
             commit_written: commit,
             restored: None,
+            owes_commit: false,
             in_flight: None,
             writes: 0,
             held: Vec::new(),
@@ -112,6 +115,12 @@ impl Durability {
         core::mem::take(&mut self.held)
     }
 
+    /// Who takes part has changed. A member that forgot that this is committed would ask those who are gone for their
+    /// votes: with two of whom one was removed, for ever.
+    pub fn owe_commit(&mut self) {
+        self.owes_commit = true;
+    }
+
     /// Since when the disk owes an answer.
     pub fn writing_since(&self) -> Option<Moment> {
         self.in_flight.as_ref().map(|write| write.since)
@@ -136,7 +145,9 @@ impl Durability {
         let upto = restoring.unwrap_or(log.last_index());
         let entries = log.slice(self.written + 1, upto, u64::MAX);
         let commit_news = commit != self.commit_written;
-        if entries.is_empty() && !ballot_news && restoring.is_none() && !(commit_news && tells_commit) {
+        let commit_is_due = commit_news && (tells_commit || self.owes_commit);
+        self.owes_commit = false;
+        if entries.is_empty() && !ballot_news && restoring.is_none() && !commit_is_due {
             return None;
         }
         let hard_state = (ballot_news || commit_news || restoring.is_some()).then(|| HardState {

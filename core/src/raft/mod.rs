@@ -375,6 +375,7 @@ impl Raft {
                 voters_outgoing: self.membership.voters_outgoing.clone(),
                 learners: self.membership.learners.clone(),
             });
+            self.durability.owe_commit();
             self.membership_changed(now);
         }
         self.unsettled = true;

@@ -1,7 +1,8 @@
 //! Going on alone, when the others are lost. Source: contract-semantics 19 (`--force-new-cluster`).
 //!
-//! What is not known to be committed is dropped, and changes are appended by decree that leave this member as the only
-//! one.
+//! Everything in the log counts as committed, and changes are appended by decree that leave this member as the only one.
+//! etcd drops what is not known to be committed; a member often learns that only with the next write, and what clients
+//! were told must not go.
 use crate::{
     Config, Member,
     checkpoint::Stand,
@@ -16,8 +17,7 @@ use detcd_proto::{
     raftpb::{ConfChange, ConfChangeType, Entry, EntryType, HardState},
 };
 
-/// Cuts `entries` back to what is committed and appends what leaves this member alone; how many were appended.
-/// `members`: as they were at `stand`.
+/// Appends what leaves this member alone, and commits it all; how many were appended. `members`: as they were at `stand`.
 pub fn alone(
     config: &Config,
     stand: &Stand,
@@ -25,7 +25,6 @@ pub fn alone(
     state: &mut HardState,
     entries: &mut Vec<Entry>,
 ) -> usize {
-    entries.retain(|entry| entry.index <= state.commit);
     let behind = entries.iter().filter(|entry| entry.index > stand.index);
     for entry in behind.filter(|entry| entry.r#type == EntryType::EntryConfChange as i32) {
         if let Ok(change) = ConfChange::decode(entry.data.clone().unwrap_or_default()) {
@@ -34,7 +33,7 @@ pub fn alone(
         }
     }
     let changes = changes(config, &members);
-    let last = entries.last().map_or(stand.index, |entry| entry.index);
+    let last = entries.last().map_or(state.commit.max(stand.index), |entry| entry.index);
     for (index, change) in (last + 1..).zip(&changes) {
         entries.push(Entry {
             r#type: EntryType::EntryConfChange.into(),
