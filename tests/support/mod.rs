@@ -161,6 +161,12 @@ impl Member {
         Ok(reply.into_inner())
     }
 
+    /// What a flag is set to.
+    pub fn setting(&self, flag: &str) -> &str {
+        let prefix = format!("--{flag}=");
+        self.args.iter().find_map(|arg| arg.strip_prefix(&prefix)).unwrap()
+    }
+
     /// Runs our etcdctl against this member.
     pub fn etcdctl(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_etcdctl"))
@@ -185,6 +191,11 @@ fn code_and_body(reply: &str) -> (u16, String) {
     let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((reply, ""));
     let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
     (code, body.to_string())
+}
+
+/// Runs our etcdutl.
+pub fn etcdutl(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_etcdutl")).env_clear().args(args).stdin(Stdio::null()).output().unwrap()
 }
 
 /// `count` members of one new cluster, not started yet.
