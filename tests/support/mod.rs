@@ -173,6 +173,12 @@ impl Member {
         Ok(reply.into_inner())
     }
 
+    /// What a flag is set to.
+    pub fn setting(&self, flag: &str) -> &str {
+        let prefix = format!("--{flag}=");
+        self.args.iter().find_map(|arg| arg.strip_prefix(&prefix)).unwrap()
+    }
+
     /// Runs our etcdctl against this member.
     pub fn etcdctl(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_etcdctl"))
@@ -239,6 +245,11 @@ impl Member {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Runs our etcdutl.
+pub fn etcdutl(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_etcdutl")).env_clear().args(args).stdin(Stdio::null()).output().unwrap()
 }
 
 /// `count` members of one new cluster, not started yet.
