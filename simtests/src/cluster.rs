@@ -298,7 +298,7 @@ impl Cluster {
 
     /// What the member is told at every boot.
     pub fn config(&self, slot: Slot) -> Config {
-        self.settings.config(slot)
+        self.settings.config(slot, self.seat(slot).joined)
     }
 
     pub fn settings(&self) -> &Settings {
