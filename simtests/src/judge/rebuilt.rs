@@ -3,7 +3,7 @@
 //! forgotten of it, it remembers.
 use crate::{
     cluster::Cluster,
-    invariants::{FOLDER, Record, entries, records},
+    invariants::{FOLDER, Record, entries, read, records},
 };
 use detcd_core::{View, state::State};
 use detcd_proto::raftpb;
@@ -29,7 +29,13 @@ impl Rebuilt {
         let log = editions
             .iter()
             .filter(|(_, edition)| edition.standing.applied == applied)
-            .filter_map(|(slot, _)| logs.get(slot))
+            .filter_map(|(slot, _)| {
+                // What it wrote last may have been lost, and what it had written before that be right.
+                let there = cluster.stage().enter(|world| read(world.disk(*slot).cached(FOLDER)))??;
+                let mut log = logs.get(slot)?.clone();
+                log.extend(there.entries.into_iter().map(|entry| (entry.index, entry)));
+                Some(log)
+            })
             .find(|log| log.range(1..=applied).count() as u64 == applied)?;
         let mut state = State::new(&cluster.config(0));
         for entry in log.range(1..=applied).map(|(_, entry)| entry) {
