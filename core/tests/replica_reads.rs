@@ -50,6 +50,9 @@ impl Follower {
                 | Effect::Tokens(_)
                 | Effect::Peers(_)
                 | Effect::WriteCheckpoint { .. }
+                | Effect::SendCheckpoint { .. }
+                | Effect::StageCheckpoint { .. }
+                | Effect::DropCheckpoint { .. }
                 | Effect::Forget { .. }
                 | Effect::Note(_) => {}
             }

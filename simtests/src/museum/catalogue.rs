@@ -127,6 +127,12 @@ pub const EXHIBITS: &[Exhibit] = &[
         "raft 335903b, 49bac48",
     ),
     exhibit(
+        Plant::CompactedTermZero,
+        "C28",
+        "a probe below what the log holds carries term 0",
+        "etcd 76f1249",
+    ),
+    exhibit(
         Plant::PaginationLosesCommits,
         "C29",
         "committed entries that do not fit into one batch are skipped",
@@ -166,6 +172,18 @@ pub const EXHIBITS: &[Exhibit] = &[
         "etcd #11651 and kin",
     ),
     exhibit(
+        Plant::SnapshotIndexOverwritten,
+        "C39",
+        "after a jump of the state the member counts on from where it was",
+        "etcd #13933",
+    ),
+    exhibit(
+        Plant::TwoSnapshotsQuick,
+        "C41",
+        "a second checkpoint arrives while the first is taken in",
+        "etcd #18055",
+    ),
+    exhibit(
         Plant::LostTailStillVotes,
         "C42",
         "a member that lost synced entries votes as before",
@@ -200,6 +218,12 @@ pub const EXHIBITS: &[Exhibit] = &[
         "C47",
         "a slow watcher jumps over what was compacted",
         "etcd #17529",
+    ),
+    exhibit(
+        Plant::RestoreWatchMinRev,
+        "C48",
+        "after a jump of the state a watcher hears again what it heard",
+        "etcd #9086, #15271",
     ),
     exhibit(
         Plant::FutureRevWatch,
@@ -291,7 +315,8 @@ const fn waiting(
 
 const MEMBERS: &str = "changes of the membership";
 const CHECKPOINTS: &str = "checkpoints";
-const INSTALL: &str = "checkpoints sent to members";
+const INSTALL: &str = "changes of several members at once";
+const DEFRAGMENTATION: &str = "defragmentation that moves anything";
 
 pub const WAITING: &[Waiting] = &[
     waiting("C11", "joint_union_quorum", "a joint configuration counts one majority of the union", MEMBERS),
@@ -317,21 +342,17 @@ pub const WAITING: &[Waiting] = &[
     waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", MEMBERS),
     waiting("C17", "pending_conf_stuck", "a repeated addition blocks every later change", MEMBERS),
     waiting("C18", "leader_removes_self_stays", "a leader that was removed keeps the lead", MEMBERS),
-    waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", CHECKPOINTS),
     waiting(
         "C37",
         "defrag_skips_index_hook",
         "defragmentation does not carry the applied index",
         CHECKPOINTS,
     ),
-    waiting("C39", "snapshot_index_overwritten", "a stale index overwrites a received one", INSTALL),
-    waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", INSTALL),
-    waiting("C41", "two_snapshots_quick", "a second checkpoint arrives while the first is taken in", INSTALL),
     waiting(
-        "C48",
-        "restore_watch_min_rev",
-        "watchers hear old events again after a checkpoint arrived",
-        INSTALL,
+        "C40",
+        "apply_snapshot_vs_defrag",
+        "a checkpoint arrives during defragmentation",
+        DEFRAGMENTATION,
     ),
     waiting("C62", "promotion_not_persisted", "a promotion is not in the durable state", MEMBERS),
     waiting("C63", "promote_unstarted", "a learner that never ran is promoted", MEMBERS),
