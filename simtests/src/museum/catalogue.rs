@@ -314,9 +314,8 @@ const fn waiting(
 }
 
 const MEMBERS: &str = "changes of the membership";
-const CHECKPOINTS: &str = "checkpoints";
+const REWRITING: &str = "a defragmentation that rewrites a file";
 const INSTALL: &str = "changes of several members at once";
-const DEFRAGMENTATION: &str = "defragmentation that moves anything";
 
 pub const WAITING: &[Waiting] = &[
     waiting("C11", "joint_union_quorum", "a joint configuration counts one majority of the union", MEMBERS),
@@ -342,18 +341,8 @@ pub const WAITING: &[Waiting] = &[
     waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", MEMBERS),
     waiting("C17", "pending_conf_stuck", "a repeated addition blocks every later change", MEMBERS),
     waiting("C18", "leader_removes_self_stays", "a leader that was removed keeps the lead", MEMBERS),
-    waiting(
-        "C37",
-        "defrag_skips_index_hook",
-        "defragmentation does not carry the applied index",
-        CHECKPOINTS,
-    ),
-    waiting(
-        "C40",
-        "apply_snapshot_vs_defrag",
-        "a checkpoint arrives during defragmentation",
-        DEFRAGMENTATION,
-    ),
+    waiting("C37", "defrag_skips_index_hook", "defragmentation does not carry the applied index", REWRITING),
+    waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", REWRITING),
     waiting("C62", "promotion_not_persisted", "a promotion is not in the durable state", MEMBERS),
     waiting("C63", "promote_unstarted", "a learner that never ran is promoted", MEMBERS),
     waiting("C65", "memberupdate_promotes", "an update of addresses makes a learner vote", MEMBERS),
