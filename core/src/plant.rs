@@ -78,6 +78,9 @@ plants! {
     RecentActiveUnset = "recent_active_unset",
     /// C27: a lost probe leaves its follower paused for ever.
     ProbeNeverResumes = "probe_never_resumes",
+    /// C28: a leader probes below the beginning of its log with term 0, and a follower takes that for a match and commits
+    /// what it was told to.
+    CompactedTermZero = "compacted_term_zero",
     /// C29: what does not fit into one batch of entries to apply is skipped.
     PaginationLosesCommits = "pagination_loses_commits",
     /// C30: the count of bytes that wait for a quorum only grows, until every proposal is dropped. There is no counter
@@ -99,6 +102,10 @@ plants! {
     /// C38: entries that change no key do not move the index that a checkpoint says, so a member that starts there carries
     /// them out a second time.
     ReadonlyEntryKeepsIndex = "readonly_entry_keeps_index",
+    /// C39: after a jump of the state the member goes on counting from where it was.
+    SnapshotIndexOverwritten = "snapshot_index_overwritten",
+    /// C41: a checkpoint that arrives while another is taken in takes its place.
+    TwoSnapshotsQuick = "two_snapshots_quick",
     /// C42: a member whose log ends before its own commit index votes and acknowledges as before.
     LostTailStillVotes = "lost_tail_still_votes",
     /// C43: a record of the log that does not match its checksum is read as valid.
@@ -113,6 +120,8 @@ plants! {
     LoneTombstoneNotRestored = "lone_tombstone_not_restored",
     /// C47: a lagging watcher whose next revision was compacted goes on behind the gap.
     SlowWatcherSkipsCompacted = "slow_watcher_skips_compacted",
+    /// C48: after a jump of the state a watcher is served from where it began, not from where it was.
+    RestoreWatchMinRev = "restore_watch_min_rev",
     /// C49: a watch that begins at a future revision hears of earlier ones.
     FutureRevWatch = "future_rev_watch",
     /// C50: a progress reply goes ahead of events that wait to be sent.

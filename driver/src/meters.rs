@@ -131,6 +131,8 @@ pub struct Meters {
     pub snap_save: Histogram,
     pub snap_marshalling: Histogram,
     pub snap_fsync: Histogram,
+    /// Snapshots that are read and put in their place; goes down as well.
+    pub snapshots_applying: Count,
     snapshots: Mutex<BTreeMap<(Direction, MemberId), Arc<SnapshotMeters>>>,
     /// Somebody leads who did not before.
     pub leader_changes: Count,
@@ -184,6 +186,7 @@ impl Default for Meters {
             snap_save: of_disk(),
             snap_marshalling: of_disk(),
             snap_fsync: of_disk(),
+            snapshots_applying: Count::default(),
             snapshots: Mutex::default(),
             leader_changes: Count::default(),
             late_heartbeats: Count::default(),

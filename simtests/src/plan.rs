@@ -137,7 +137,7 @@ impl Plan {
             })
             .collect();
         let dice = &mut Dice::new(seed, Concern::Faults);
-        let (mut strikes, traps) = nemesis::draw(dice, members, storm_ns, election_ms * 1_000_000);
+        let (mut strikes, mut traps) = nemesis::draw(dice, members, storm_ns, election_ms * 1_000_000);
         // A trap that waits for an operation brings it along.
         for trap in &traps {
             match trap.moment {
@@ -158,6 +158,7 @@ impl Plan {
         settings.snapshot_count = *dice.pick(&[3, 10, 40, 10_000]);
         settings.snapshot_catchup_entries = *dice.pick(&[0, 0, 5, UNFORGOTTEN]);
         nemesis::draw_for_checkpoints(dice, members, storm_ns, election_ms * 1_000_000, &mut strikes);
+        traps.extend(nemesis::draw_for_installs(dice, members, storm_ns, election_ms * 1_000_000));
         if doom.last_blow == LastBlow::Deafens && !settings.pre_vote {
             // It would stand for election again and again, and disturb the others without end.
             doom.last_blow = LastBlow::Beheads;

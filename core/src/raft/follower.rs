@@ -54,7 +54,8 @@ impl Raft {
             // Old news: everything committed is equal anyway.
             return self.match_up_to(self.commit, self.commit);
         }
-        if self.log.term(index) != Some(log_term) {
+        let is_blind = log_term == 0 && self.settings.plants.has(Plant::CompactedTermZero);
+        if self.log.term(index) != Some(log_term) && !is_blind {
             let (hint, hint_term) = self.log.last_possible_match(index, log_term);
             // Up to the commit index the logs agree, whatever the terms say.
             let (reject_hint, log_term) = if hint < self.commit {

@@ -112,13 +112,14 @@ impl Raft {
     /// A snapshot that was offered is durable; the log is to begin behind it. False if it is not needed any more, or not
     /// trusted: the log has grown beyond it meanwhile.
     pub fn restore(&mut self, now: Moment, metadata: &SnapshotMetadata) -> bool {
-        if metadata.term > self.ballot.term || !self.needs(metadata) || self.may_restore(metadata).is_err() {
+        let is_old = metadata.term > self.ballot.term || !self.needs(metadata);
+        // Whoever leads holds everything that is committed: what it lacks never was.
+        if is_old || self.is_leader() || self.may_restore(metadata).is_err() {
             // The leader waits to hear how far this member is.
             self.match_up_to(self.commit, self.commit);
             return false;
         }
-        // Whoever leads holds everything that is committed, so no leader comes here. A candidate asked with another log.
-        assert!(!self.is_leader(), "a leader lacks what is committed");
+        // A candidate asked for votes with another log.
         if !matches!(self.role, Role::Follower(_)) {
             self.become_follower(now, self.ballot.term, None);
         }

@@ -139,6 +139,7 @@ impl Raft {
                 limits: progress::Limits {
                     message_bytes: setup.max_message_bytes as u64,
                     inflight_messages: setup.max_inflight_messages.max(1),
+                    plants: setup.plants,
                 },
                 max_uncommitted_bytes: setup.max_uncommitted_bytes,
                 plants: setup.plants,

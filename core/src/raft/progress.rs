@@ -52,6 +52,7 @@ pub enum Mode {
 pub struct Limits {
     pub message_bytes: u64,
     pub inflight_messages: usize,
+    pub plants: Plants,
 }
 
 impl Progress {
@@ -213,7 +214,8 @@ impl Progress {
             return Ok(None);
         }
         let index = self.next - 1;
-        let Some(log_term) = log.term(index) else { return Err(self.next) };
+        let knows_no_term = || limits.plants.has(Plant::CompactedTermZero).then_some(0);
+        let Some(log_term) = log.term(index).or_else(knows_no_term) else { return Err(self.next) };
         let entries =
             if full { alloc::vec::Vec::new() } else { log.slice(self.next, u64::MAX, limits.message_bytes) };
         let last = index + entries.len() as u64;

@@ -4,7 +4,9 @@
 //! durable under its names; Raft puts it in the place of the log; the log's next write says so. Only then does the state
 //! follow: what this member shows is never ahead of what its disk would bring back.
 use super::{Replica, Restored};
-use crate::{Effect, Effects, MemberId, Moment, Note, auth::TokenChange, input::Shipment, state::State};
+use crate::{
+    Effect, Effects, MemberId, Moment, Note, Plant, auth::TokenChange, input::Shipment, state::State,
+};
 use alloc::{boxed::Box, vec::Vec};
 use detcd_proto::raftpb::{Message, SnapshotMetadata};
 
@@ -42,7 +44,9 @@ impl Replica {
         self.raft.step(now, from, message);
         let offer = self.raft.take_offer();
         // Of two in quick succession the second must wait: the leader sends it again if it is still needed.
-        match offer.filter(|_| matches!(self.install.stage, Stage::Idle)) {
+        let is_free =
+            matches!(self.install.stage, Stage::Idle) || self.config.plants.has(Plant::TwoSnapshotsQuick);
+        match offer.filter(|_| is_free) {
             Some(snapshot) => {
                 self.notes.push(Note::SnapshotApplying { index: snapshot.index, applied: self.applied });
                 self.install
@@ -94,7 +98,9 @@ impl Replica {
         self.state = State::from_view(&self.config, view);
         self.state.tally = tally;
         let revision = self.state.store.keyspace().revision();
-        self.applied = index;
+        if !self.config.plants.has(Plant::SnapshotIndexOverwritten) {
+            self.applied = index;
+        }
         self.applied_term = stand.term;
         // Whoever watches is served from the view.
         self.changes.clear();

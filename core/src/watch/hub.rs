@@ -245,6 +245,7 @@ impl Hub {
     /// up from the view. Who waits for what is still to come goes on waiting.
     fn jump(&mut self, before: i64) {
         let revision = self.view.keyspace.revision();
+        let before = if self.config.plants.has(Plant::RestoreWatchMinRev) { 0 } else { before };
         for (stream_id, stream) in &mut self.streams {
             for (id, watcher) in &mut stream.watchers {
                 let Place::Synced { from } = watcher.place else { continue };

@@ -48,7 +48,9 @@ impl<R: Runtime> Stager<R> {
             return self.inbox.push_completion(Input::CheckpointStaged { draft: number, restored: None });
         };
         let index = snapshot.index;
+        self.writer.meters.snapshots_applying.add(1);
         let staged = self.place(number, &draft, snapshot).await;
+        self.writer.meters.snapshots_applying.sub(1);
         let word = match &staged {
             // The member ends: a start removes what does not count.
             Ok(None) => return,

@@ -383,3 +383,112 @@ fn links_work_from_threads_without_sockets() {
     .unwrap();
     end.recv_timeout(Duration::from_secs(20)).expect("the other thread is done");
 }
+
+/// One raw request to the path of snapshots; the whole answer, as far as it comes.
+async fn post_snapshot(
+    node: &Node,
+    headers: &[(HeaderName, HeaderValue)],
+    pieces: &[Bytes],
+    whole: bool,
+) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(node.address).await.unwrap();
+    let mut head = "POST /raft/snapshot HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n".to_string();
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+    }
+    stream.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+    for piece in pieces {
+        let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+        // One that is refused early may be cut off while it still talks.
+        if stream.write_all(&chunk).await.is_err() {
+            break;
+        }
+    }
+    if whole {
+        stream.write_all(b"0\r\n\r\n").await.ok();
+    } else {
+        stream.shutdown().await.unwrap();
+    }
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(Ok(read)) = timeout(Duration::from_secs(10), stream.read(&mut buffer)).await {
+        answer.extend_from_slice(&buffer[..read]);
+        if read == 0 || answer.windows(4).any(|end| end == b"\r\n\r\n") {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn snapshot_head(kind: MessageType, to: u64) -> Bytes {
+    let message = raftpb::Message {
+        r#type: kind.into(),
+        from: 1,
+        to,
+        term: 3,
+        snapshot: Some(raftpb::Snapshot::default()),
+        ..raftpb::Message::default()
+    };
+    let encoded = detcd_proto::Message::encode_to_vec(&message);
+    [&(encoded.len() as u64).to_be_bytes()[..], &encoded].concat().into()
+}
+
+/// What is no snapshot from a member of this cluster is refused as etcd does it, and holds nothing up.
+#[tokio::test]
+async fn snapshots_of_strangers_and_nonsense_are_refused() {
+    let nodes = cluster(&[1, 2]).await;
+    let (node, headers) = (&nodes[1], nodes[0].net.identity().headers());
+    let ours: Vec<(HeaderName, HeaderValue)> =
+        headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let to_us = || snapshot_head(MessageType::MsgSnap, 2);
+    let foreign: Vec<(HeaderName, HeaderValue)> = ours
+        .iter()
+        .map(|(name, value)| {
+            let is_cluster = *name == headers::CLUSTER_ID;
+            (name.clone(), if is_cluster { HeaderValue::from_static("beef") } else { value.clone() })
+        })
+        .collect();
+    for (headers, pieces, code, text) in [
+        (&foreign, vec![to_us()], "412", "cluster ID mismatch"),
+        (&ours, vec![], "400", "failed to decode raft message (EOF)"),
+        (&ours, vec![Bytes::from_static(&[0; 5])], "400", "failed to decode raft message (unexpected EOF)"),
+        (&ours, vec![Bytes::from_static(&[255; 8])], "400", "error limit exceeded"),
+        (&ours, vec![to_us().slice(..20)], "400", "unexpected EOF"),
+        (&ours, vec![snapshot_head(MessageType::MsgApp, 2)], "400", "wrong raft message type"),
+        (&ours, vec![snapshot_head(MessageType::MsgSnap, 9)], "403", ""),
+    ] {
+        let answer = post_snapshot(node, headers, &pieces, true).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{code} {text}: {answer}");
+        assert!(answer.contains(text) || text.is_empty() || !answer.contains("\r\n\r\n"), "{answer}");
+    }
+    let driver = node.net.clone();
+    let reading = tokio::spawn(async move {
+        let mut read = Vec::new();
+        for _ in 0..2 {
+            let mut inbound = detcd_driver::Net::next_stream(&driver).await;
+            let mut bytes = 0;
+            let end = loop {
+                match inbound.body.pull().await {
+                    Ok(Some(piece)) => bytes += piece.len(),
+                    Ok(None) => break true,
+                    Err(_) => break false,
+                }
+            };
+            read.push((bytes, end));
+            inbound.verdict.tell(Ok(())).await;
+        }
+        read
+    });
+    let cut = [to_us(), Bytes::from(vec![7; 10_000])];
+    post_snapshot(node, &ours, &cut, false).await;
+    let answer = post_snapshot(node, &ours, &cut, true).await;
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    let read = timeout(Duration::from_secs(10), reading).await.unwrap().unwrap();
+    assert!(!read[0].1, "one that breaks off has no end");
+    assert_eq!(read[1], (10_000, true));
+    for node in nodes {
+        node.stop.cut();
+        node.net.shutdown();
+    }
+}

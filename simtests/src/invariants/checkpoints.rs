@@ -18,16 +18,23 @@ const KEPT: usize = 2;
 pub struct Checkpoints {
     /// Also report broken causes, not only broken consequences.
     causes: bool,
+    /// The last checkpoint of another member's that each took, by its index: nothing from before leads anywhere.
+    jumped: BTreeMap<Slot, u64>,
 }
 
 impl Checkpoints {
     pub fn new(causes: bool) -> Checkpoints {
-        Checkpoints { causes }
+        Checkpoints { causes, jumped: BTreeMap::new() }
     }
 
     /// The log is about to say that a checkpoint is there.
-    fn marking(&self, member: Slot, index: u64, term: u64, world: &mut World) {
+    fn marking(&mut self, member: Slot, index: u64, term: u64, world: &mut World) {
         let disk = world.disk(member);
+        if let Some(Some(log)) = read(disk.cached(FOLDER))
+            && !log.entries.iter().any(|entry| (entry.index, entry.term) == (index, term))
+        {
+            self.jumped.insert(member, index);
+        }
         let files: BTreeMap<&str, &[u8]> = disk
             .durable(CHECKPOINTS)
             .filter_map(|(name, bytes)| Some((name.rsplit('/').next()?, bytes)))
@@ -67,9 +74,7 @@ impl Checkpoints {
         let mut indexes: Vec<u64> = usable.map(|start| start.index).collect();
         indexes.sort_unstable();
         indexes.dedup();
-        // Behind one of the leader's, nothing from before leads anywhere.
-        let newest = log.starts().map(|start| start.index).max().unwrap_or(0);
-        let has_jumped = log.gap.is_some() || log.last_index() < newest;
+        let has_jumped = matches!(indexes[..], [index] if self.jumped.get(&member) == Some(&index));
         let needed = if is_damaged || has_jumped { 1 } else { KEPT };
         if indexes.len() < needed {
             let text =

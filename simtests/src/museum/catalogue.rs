@@ -151,6 +151,12 @@ pub const EXHIBITS: &[Exhibit] = &[
         "raft 335903b, 49bac48",
     ),
     exhibit(
+        Plant::CompactedTermZero,
+        "C28",
+        "a probe below what the log holds carries term 0",
+        "etcd 76f1249",
+    ),
+    exhibit(
         Plant::PaginationLosesCommits,
         "C29",
         "committed entries that do not fit into one batch are skipped",
@@ -190,6 +196,18 @@ pub const EXHIBITS: &[Exhibit] = &[
         "etcd #11651 and kin",
     ),
     exhibit(
+        Plant::SnapshotIndexOverwritten,
+        "C39",
+        "after a jump of the state the member counts on from where it was",
+        "etcd #13933",
+    ),
+    exhibit(
+        Plant::TwoSnapshotsQuick,
+        "C41",
+        "a second checkpoint arrives while the first is taken in",
+        "etcd #18055",
+    ),
+    exhibit(
         Plant::LostTailStillVotes,
         "C42",
         "a member that lost synced entries votes as before",
@@ -224,6 +242,12 @@ pub const EXHIBITS: &[Exhibit] = &[
         "C47",
         "a slow watcher jumps over what was compacted",
         "etcd #17529",
+    ),
+    exhibit(
+        Plant::RestoreWatchMinRev,
+        "C48",
+        "after a jump of the state a watcher hears again what it heard",
+        "etcd #9086, #15271",
     ),
     exhibit(
         Plant::FutureRevWatch,
@@ -329,7 +353,6 @@ const fn waiting(
 const JOINT: &str = "a request that leads to a joint configuration";
 const SLOW_APPLY: &str = "a disk on which two changes outlast an election";
 const REWRITING: &str = "a defragmentation that rewrites a file";
-const INSTALL: &str = "checkpoints sent to members";
 
 pub const WAITING: &[Waiting] = &[
     waiting("C11", "joint_union_quorum", "a joint configuration counts one majority of the union", JOINT),
@@ -339,19 +362,10 @@ pub const WAITING: &[Waiting] = &[
         "a member campaigns that has not applied a change",
         SLOW_APPLY,
     ),
-    waiting("C15", "restore_drops_joint", "the joint half is lost on the way through a checkpoint", INSTALL),
+    waiting("C15", "restore_drops_joint", "the joint half is lost on the way through a checkpoint", JOINT),
     waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", JOINT),
-    waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", INSTALL),
     waiting("C37", "defrag_skips_index_hook", "defragmentation does not carry the applied index", REWRITING),
-    waiting("C39", "snapshot_index_overwritten", "a stale index overwrites a received one", INSTALL),
-    waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", INSTALL),
-    waiting("C41", "two_snapshots_quick", "a second checkpoint arrives while the first is taken in", INSTALL),
-    waiting(
-        "C48",
-        "restore_watch_min_rev",
-        "watchers hear old events again after a checkpoint arrived",
-        INSTALL,
-    ),
+    waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", REWRITING),
 ];
 
 impl Exhibit {

@@ -52,6 +52,14 @@ pub enum Moment {
     Compacted,
     /// A leader is about to tell of the first commit of its term.
     Committed,
+    /// A leader's checkpoint is about to leave for a member that lags.
+    Shipping,
+    /// A part of a leader's checkpoint is about to be written to a draft.
+    Arriving,
+    /// A member's log begins anew behind a leader's checkpoint, and its disk does not know it.
+    Restored,
+    /// A member's state has jumped to a leader's checkpoint.
+    Jumped,
 }
 
 const MOMENTS: [Moment; 21] = [
@@ -77,6 +85,9 @@ const MOMENTS: [Moment; 21] = [
     Moment::Compacted,
     Moment::Committed,
 ];
+
+/// The steps of a checkpoint's way from one member to another. Drawn apart: few stories have one.
+const INSTALL_MOMENTS: [Moment; 4] = [Moment::Shipping, Moment::Arriving, Moment::Restored, Moment::Jumped];
 
 /// What the trap does to the member that walked into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +246,28 @@ pub fn draw(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) ->
     traps
 }
 
+/// For those who walk the way of a checkpoint.
+pub fn draw_for_installs(dice: &mut Dice, members: usize, storm_ns: u64, election_ns: u64) -> Vec<Trap> {
+    if members == 1 || !dice.permille(350) {
+        return Vec::new();
+    }
+    let jaws = [Jaw::Crash, Jaw::PowerLoss, Jaw::PowerLoss, Jaw::Blackout, Jaw::Pause, Jaw::Isolate];
+    let trap = |dice: &mut Dice| Trap {
+        moment: *dice.pick(&INSTALL_MOMENTS),
+        jaw: *dice.pick(&jaws),
+        armed_at_ns: dice.below(storm_ns / 2),
+        skip: dice.below(2),
+        delay_ns: match dice.weighted(&[2, 3, 2]) {
+            0 => 0,
+            1 => dice.below(500_000),
+            _ => dice.below(10_000_000),
+        },
+        lasting_ns: dice.between(1_000_000, election_ns * 2),
+        times: *dice.pick(&[1, 2, 5]),
+    };
+    (0..dice.between(1, 2)).map(|_| trap(dice)).collect()
+}
+
 /// Strikes that do what these traps do, as often and as long, but at random times and to random members.
 pub fn blunt(dice: &mut Dice, traps: &[Trap], members: usize, storm_ns: u64) -> Vec<Strike> {
     let mut strikes = Vec::new();
@@ -320,6 +353,7 @@ impl Traps {
                 MessageType::MsgApp if !message.entries.is_empty() => Some((Moment::Replicating, from)),
                 MessageType::MsgHeartbeat if has_context(message) => Some((Moment::Polling, from)),
                 MessageType::MsgReadIndex => Some((Moment::Asking, from)),
+                MessageType::MsgSnap => Some((Moment::Shipping, from)),
                 MessageType::MsgVoteResp if !message.reject => Some((Moment::Voting, from)),
                 MessageType::MsgAppResp if !message.reject => Some((Moment::Acknowledging, from)),
                 _ => None,
@@ -331,6 +365,17 @@ impl Traps {
             },
             Happening::Noted { member, line } if line.contains(" lease expired id=") => {
                 Some((Moment::Expiring, member))
+            }
+            Happening::Noted { member, line } if line.contains(" restored snapshot index=") => {
+                Some((Moment::Restored, member))
+            }
+            Happening::Noted { member, line } if line.contains(" applied snapshot snapshot-index=") => {
+                Some((Moment::Jumped, member))
+            }
+            Happening::Appending { member, name, .. }
+                if is_checkpoint(name) && name.contains(".received.") =>
+            {
+                Some((Moment::Arriving, member))
             }
             Happening::Renamed { member, name } if is_checkpoint(name) => Some((Moment::DraftNamed, member)),
             Happening::Renamed { member, .. } => Some((Moment::Named, member)),
@@ -418,6 +463,10 @@ fn counter(moment: Moment) -> &'static str {
         Moment::Polling => "aimed: about to ask a quorum for reads",
         Moment::Expiring => "aimed: lease about to be revoked",
         Moment::Compacted => "aimed: just compacted",
+        Moment::Shipping => "aimed: checkpoint about to be sent",
+        Moment::Arriving => "aimed: checkpoint being received",
+        Moment::Restored => "aimed: log begun anew",
+        Moment::Jumped => "aimed: state just jumped",
         Moment::Committed => "aimed: first commit of a term",
     }
 }

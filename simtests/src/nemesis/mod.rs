@@ -25,7 +25,7 @@ mod slow_disk;
 mod slow_link;
 mod weather;
 
-pub use aimed::{Jaw, Moment, Supervisor, Trap, Traps, blunt};
+pub use aimed::{Jaw, Moment, Supervisor, Trap, Traps, blunt, draw_for_installs};
 
 use crate::cluster::Cluster;
 use detcd_runtime_sim::{Dice, Event, Slot, World};

@@ -21,7 +21,7 @@ fn scene(entries: u64) -> Scene {
         log: Log::new((0, 0), (1..=entries).map(entry).collect()),
         peer: Progress::new(entries, false),
         commit: 0,
-        limits: Limits { message_bytes: 100, inflight_messages: 2 },
+        limits: Limits { message_bytes: 100, inflight_messages: 2, plants: Plants::NONE },
     }
 }
 

@@ -11,7 +11,6 @@ const GAUGES: &[&str] = &[
     "etcd_grpc_proxy_cache_misses_total",
     "etcd_grpc_proxy_watchers_coalescing_total",
     "etcd_mvcc_db_open_read_transactions",
-    "etcd_server_snapshot_apply_in_progress_total",
     "go_gc_gogc_percent",
     "go_gc_gomemlimit_bytes",
     "go_goroutines",

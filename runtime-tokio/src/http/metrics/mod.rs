@@ -4,6 +4,7 @@ mod family;
 mod idle;
 mod member;
 mod process;
+mod snapshots;
 
 use super::answer::{self, Answer};
 use crate::{Tokio, grpc::Services, net::Net};
@@ -91,6 +92,7 @@ impl Metrics {
         let mut families = Families::default();
         member::add(&mut families, &self.node);
         member::add_links(&mut families, &self.node, &self.net);
+        snapshots::add(&mut families, self.node.meters());
         process::add(&mut families, self.started);
         idle::add(&mut families);
         let mut families = families.0;
