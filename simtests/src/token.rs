@@ -1,6 +1,6 @@
 //! Tokens: a whole run in one word that can be pasted.
 //!
-//! `9c1f-swarm-m2` is seed 0x9c1f, profile swarm, engine `m` (members), version 2 of what seeds mean to that engine. A
+//! `9c1f-swarm-m3` is seed 0x9c1f, profile swarm, engine `m` (members), version 3 of what seeds mean to that engine. A
 //! token of another version names a story that this program cannot tell any more, and is refused rather than replayed as
 //! another one.
 use crate::profile::Profile;
@@ -81,7 +81,7 @@ impl FromStr for Token {
 
     fn from_str(text: &str) -> Result<Token, String> {
         let shape = || {
-            format!("{text} is no token: one looks like 9c1f-swarm-m2 (seed, profile, engine and version)")
+            format!("{text} is no token: one looks like 9c1f-swarm-m3 (seed, profile, engine and version)")
         };
         let [seed, profile, last] = text.split('-').collect::<Vec<_>>()[..] else { return Err(shape()) };
         let seed = u64::from_str_radix(seed, 16).map_err(|_| shape())?;
@@ -130,8 +130,8 @@ mod tests {
             "",
             "9c1f",
             "9c1f-swarm",
-            "9c1f-noise-m2",
-            "zz-swarm-m2",
+            "9c1f-noise-m3",
+            "zz-swarm-m3",
             "9c1f-swarm-x1",
             "9c1f-swarm-m",
             "1-2-3-4",

@@ -214,7 +214,7 @@ fn a_corpus_grows_with_stories_and_is_run_and_pruned() {
     assert_eq!(corpus(&["add", "7-swarm-m99999", "--story", "x"]).status.code(), Some(3));
 
     let added =
-        corpus(&["add", "7", "2-quick-m2", "--story", "Once upon a time\nthere was a bug.", "--to", "tale"]);
+        corpus(&["add", "7", "2-quick-m3", "--story", "Once upon a time\nthere was a bug.", "--to", "tale"]);
     assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
     // A failure whose way of running no token says is kept as a file.
     let out = folder.file("out");
@@ -228,7 +228,7 @@ fn a_corpus_grows_with_stories_and_is_run_and_pruned() {
     );
     let tale = fs::read_to_string(folder.file("corpus/tale.txt")).unwrap();
     let wanted =
-        format!("# Once upon a time\n# there was a bug.\n7-swarm-m2\n2-quick-m2\n# A bird.\n{name}\n");
+        format!("# Once upon a time\n# there was a bug.\n7-swarm-m3\n2-quick-m3\n# A bird.\n{name}\n");
     assert_eq!(tale, wanted);
 
     let run = corpus(&["run", "--jobs", "1"]);
@@ -237,7 +237,7 @@ fn a_corpus_grows_with_stories_and_is_run_and_pruned() {
     assert!(said.starts_with("FAIL canary seed=0x9") && said.contains("2 of 3 runs"), "{said}");
     assert!(text(&run.stderr).contains("tale.txt:6: "), "{}", text(&run.stderr));
 
-    fs::write(folder.file("corpus/tale.txt"), "# Old and new.\n7-swarm-m2\n8-swarm-m0\n").unwrap();
+    fs::write(folder.file("corpus/tale.txt"), "# Old and new.\n7-swarm-m3\n8-swarm-m0\n").unwrap();
     fs::write(folder.file("corpus/old.txt"), "# Only old.\n9-swarm-m0\n").unwrap();
     let run = corpus(&["run", "--jobs", "1"]);
     assert_eq!(run.status.code(), Some(0), "{}", text(&run.stdout));
@@ -247,7 +247,7 @@ fn a_corpus_grows_with_stories_and_is_run_and_pruned() {
     let prune = text(&corpus(&["prune"]).stdout);
     assert!(prune.contains("8-swarm-m0") && prune.contains("9-swarm-m0"), "{prune}");
     assert!(prune.contains("2 of 3 runs dropped"), "{prune}");
-    assert_eq!(fs::read_to_string(folder.file("corpus/tale.txt")).unwrap(), "# Old and new.\n7-swarm-m2\n");
+    assert_eq!(fs::read_to_string(folder.file("corpus/tale.txt")).unwrap(), "# Old and new.\n7-swarm-m3\n");
     assert!(!fs::exists(folder.file("corpus/old.txt")).unwrap());
     assert_eq!(corpus(&["run", "7", "8"]).status.code(), Some(0));
 }

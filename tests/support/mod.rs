@@ -1,5 +1,7 @@
 //! Real processes on loopback: start them, ask them, kill them, and leave nothing behind.
 #![allow(dead_code, clippy::unwrap_used)]
+pub mod load;
+
 use detcd_proto::etcdserverpb as pb;
 use detcd_runtime_tokio::generated::etcdserverpb::{
     kv_client::KvClient, maintenance_client::MaintenanceClient,
@@ -138,6 +140,16 @@ impl Member {
             assert!(begin.elapsed() < PATIENCE, "not healthy; its log: {}", self.log_text());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Names of files in a folder of the data directory, ascending.
+    pub fn files(&self, folder: &str) -> Vec<String> {
+        let data = self.args.iter().find_map(|arg| arg.strip_prefix("--data-dir=")).unwrap();
+        let entries = std::fs::read_dir(Path::new(data).join(folder)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     pub fn log_text(&self) -> String {

@@ -35,7 +35,7 @@ pub struct Corpus {
 const EXAMPLES: &str = "\
 Examples:
   cargo etcdsim corpus run                       every run of the corpus; all must be clean
-  cargo etcdsim corpus add 9c1f-swarm-m2 --to lost-vote --story 'A vote was sent before it was on disk.'
+  cargo etcdsim corpus add 9c1f-swarm-m3 --to lost-vote --story 'A vote was sent before it was on disk.'
   cargo etcdsim corpus prune                     drop what this version cannot tell any more
 
 A corpus is a folder of text files. Lines that begin with # tell the story, every other line is a run: a token, a seed,

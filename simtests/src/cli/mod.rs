@@ -43,7 +43,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo etcdsim run --seeds 1000                 the first thousand seeds on every core
   cargo etcdsim run --time 10m --out found       as many as ten minutes allow, and files of what was found
-  cargo etcdsim replay 9c1f-swarm-m2             one of them: its plan and its verdict
+  cargo etcdsim replay 9c1f-swarm-m3             one of them: its plan and its verdict
   cargo etcdsim replay 0x9c1f --trace            and every event, one per line
   cargo etcdsim coverage found                   which faults happened how often, and which never
   cargo etcdsim corpus run                       every seed that once found a bug
@@ -52,7 +52,7 @@ Examples:
                                                  stops at the first seed that does
 
 A failure is one line, and what stands behind `replay:` is the command that shows it again:
-  FAIL linearizability seed=0x9c1f event=48211 (…)  replay: cargo etcdsim replay 9c1f-swarm-m2
+  FAIL linearizability seed=0x9c1f event=48211 (…)  replay: cargo etcdsim replay 9c1f-swarm-m3
 
 Exit codes: 0 clean, 1 a rule was broken, 2 no judge could tell or wrong usage, 3 the simulator itself is wrong or a \
 replay differs, 130 interrupted (the summary is still printed).";

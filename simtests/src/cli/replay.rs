@@ -29,13 +29,13 @@ pub struct Replay {
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo etcdsim replay 9c1f-swarm-m2                        its plan, what it did, its verdict
-  cargo etcdsim replay 9c1f-swarm-m2 --trace                and every event, one per line
-  cargo etcdsim replay 9c1f-swarm-m2 --html run.html        as a picture
-  cargo etcdsim replay found/failures/9c1f-swarm-m2-….json  and must be what was saved, to the event
+  cargo etcdsim replay 9c1f-swarm-m3                        its plan, what it did, its verdict
+  cargo etcdsim replay 9c1f-swarm-m3 --trace                and every event, one per line
+  cargo etcdsim replay 9c1f-swarm-m3 --html run.html        as a picture
+  cargo etcdsim replay found/failures/9c1f-swarm-m3-….json  and must be what was saved, to the event
   cargo etcdsim replay 0x9c1f --profile quick               a seed is a token of today
 
-A token is seed, profile, engine and version: 9c1f-swarm-m2 is seed 0x9c1f of the profile swarm, played by the member
+A token is seed, profile, engine and version: 9c1f-swarm-m3 is seed 0x9c1f of the profile swarm, played by the member
 simulation (m; r is the replica simulation) in version 1 of what seeds mean to it. Another version is refused: its
 seeds tell other stories. A file holds plan and choices, and is played from them.
 

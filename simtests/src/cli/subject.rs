@@ -18,7 +18,7 @@ use std::{
 
 #[derive(Args)]
 pub struct Subject {
-    /// A token (9c1f-swarm-m2), a file that `run --out` or `shrink` saved, or a seed (decimal, 0x hexadecimal, a
+    /// A token (9c1f-swarm-m3), a file that `run --out` or `shrink` saved, or a seed (decimal, 0x hexadecimal, a
     /// commit's hash)
     #[arg(value_name = "TOKEN|FILE|SEED")]
     pub what: String,

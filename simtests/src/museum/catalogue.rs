@@ -290,7 +290,7 @@ const fn waiting(
 }
 
 const MEMBERS: &str = "changes of the membership";
-const CHECKPOINTS: &str = "checkpoints";
+const REWRITING: &str = "a defragmentation that rewrites a file";
 const INSTALL: &str = "checkpoints sent to members";
 
 pub const WAITING: &[Waiting] = &[
@@ -317,13 +317,8 @@ pub const WAITING: &[Waiting] = &[
     waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", MEMBERS),
     waiting("C17", "pending_conf_stuck", "a repeated addition blocks every later change", MEMBERS),
     waiting("C18", "leader_removes_self_stays", "a leader that was removed keeps the lead", MEMBERS),
-    waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", CHECKPOINTS),
-    waiting(
-        "C37",
-        "defrag_skips_index_hook",
-        "defragmentation does not carry the applied index",
-        CHECKPOINTS,
-    ),
+    waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", INSTALL),
+    waiting("C37", "defrag_skips_index_hook", "defragmentation does not carry the applied index", REWRITING),
     waiting("C39", "snapshot_index_overwritten", "a stale index overwrites a received one", INSTALL),
     waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", INSTALL),
     waiting("C41", "two_snapshots_quick", "a second checkpoint arrives while the first is taken in", INSTALL),
