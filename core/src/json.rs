@@ -1,4 +1,5 @@
 //! The little JSON that etcd's files and log entries have in them, read from anybody and written as Go writes it.
+#![deny(clippy::indexing_slicing)]
 use alloc::{string::String, vec::Vec};
 use core::fmt::Write as _;
 

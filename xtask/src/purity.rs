@@ -48,7 +48,7 @@ const RULES: &[Rule] = &[
     Rule {
         package: "detcd-driver",
         all_features: true,
-        may_declare: Some(&["detcd-core", "detcd-proto", "bytes", "prost"]),
+        may_declare: Some(&["detcd-core", "detcd-proto", "bytes", "prost", "sha2"]),
         never_declares: &[],
         never: &["hyper", "rand", "getrandom", "log", "tracing"],
         never_in_tests: OUR_RUNTIMES,

@@ -1,4 +1,5 @@
 //! What an image says: rows become a state again.
+#![deny(clippy::indexing_slicing)]
 use super::{INDEX_MAX, Sink, Stand, View, contents::Bucket};
 use crate::{
     KeyRange, Member, MemberId, Plants, auth,
