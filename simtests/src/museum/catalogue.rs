@@ -91,12 +91,6 @@ pub const EXHIBITS: &[Exhibit] = &[
         "raft 141a265",
     ),
     exhibit(
-        Plant::LeaderRemovesSelfStays,
-        "C18",
-        "a leader that was removed keeps the lead",
-        "raft 1ebcc2d; CCF",
-    ),
-    exhibit(
         Plant::TransferNeverAborts,
         "C19",
         "a handover to a member that is gone never ends",
@@ -289,6 +283,7 @@ const fn waiting(
 }
 
 const JOINT: &str = "a request that leads to a joint configuration";
+const DOOR: &str = "members that listen to who was removed; ours refuse it at the door";
 const SLOW_APPLY: &str = "a disk on which two changes outlast an election";
 const CHECKPOINTS: &str = "checkpoints";
 const INSTALL: &str = "checkpoints sent to members";
@@ -303,6 +298,7 @@ pub const WAITING: &[Waiting] = &[
     ),
     waiting("C15", "restore_drops_joint", "the joint half is lost on the way through a checkpoint", INSTALL),
     waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", JOINT),
+    waiting("C18", "leader_removes_self_stays", "a leader that was removed keeps the lead", DOOR),
     waiting("C28", "compacted_term_zero", "a probe below what the log holds carries term 0", CHECKPOINTS),
     waiting(
         "C34",
@@ -354,7 +350,6 @@ impl Exhibit {
             Plant::ConfchangeBeforeNoop
             | Plant::LearnerRefusesVote
             | Plant::PendingConfStuck
-            | Plant::LeaderRemovesSelfStays
             | Plant::PromotionNotPersisted
             | Plant::PromoteUnstarted
             | Plant::MemberupdatePromotes => Profile::Members,
