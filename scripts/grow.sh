@@ -4,11 +4,12 @@
 #
 #   scripts/grow.sh [FOLDER]      data and logs go to FOLDER (a temporary one, removed if all is well)
 #
-# Needs etcd and etcdctl in target/release (cargo build --release). Ports 23790 to 23899 must be free.
+# Needs etcd and etcdctl in target/release (cargo build --release), or in $BINARIES. Ports 23790 to 23899 must be free.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-etcd=$root/target/release/etcd etcdctl=$root/target/release/etcdctl
+binaries=${BINARIES:-$root/target/release}
+etcd=$binaries/etcd etcdctl=$binaries/etcdctl
 [[ -x $etcd && -x $etcdctl ]] || { echo "grow: cargo build --release goes first" >&2; exit 2; }
 folder=${1:-$(mktemp -d)}
 mkdir -p "$folder"

@@ -52,8 +52,6 @@ plants! {
     LearnerRefusesVote = "learner_refuses_vote",
     /// C17: a change of the members that was refused when it was applied counts as under way for ever.
     PendingConfStuck = "pending_conf_stuck",
-    /// C18: a leader that was removed goes on to lead, and takes no proposals.
-    LeaderRemovesSelfStays = "leader_removes_self_stays",
     /// C19: a handover to a member that is gone, or votes no longer, blocks proposals for ever.
     TransferNeverAborts = "transfer_never_aborts",
     /// C20: a new leader answers reads before an entry of its term is committed.

@@ -15,10 +15,10 @@ pub struct Settings {
     /// The founders.
     pub members: usize,
     /// Machines that may join later.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default)]
     pub spares: usize,
     /// Changes of the members that put the quorum at risk are refused.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[serde(default = "yes")]
     pub strict_reconfig: bool,
     #[serde(with = "nanoseconds", rename = "heartbeat_ns")]
     pub heartbeat: Span,
@@ -59,16 +59,8 @@ fn ten_thousand() -> u64 {
     10_000
 }
 
-fn is_none(spares: &usize) -> bool {
-    *spares == 0
-}
-
 fn yes() -> bool {
     true
-}
-
-fn is_yes(strict: &bool) -> bool {
-    *strict
 }
 
 fn five_minutes() -> Span {

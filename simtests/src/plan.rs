@@ -49,7 +49,7 @@ pub struct Plan {
     pub traps: Vec<Trap>,
     pub doom: Doom,
     /// Changes of the members.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub reforms: Vec<Step>,
 }
 

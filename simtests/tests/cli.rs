@@ -55,10 +55,6 @@ fn help_teaches_and_wrong_usage_exits_2() {
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
         assert!(!output.stderr.is_empty(), "{wrong:?}");
     }
-    let output = etcdsim(&["run", "--profile", "members"]);
-    assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
-    assert!(said.contains("waits for") && said.contains("MemberAdd"), "{said}");
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Raft {
                 self.notes.push(Note::DiskStuck { term: self.ballot.term });
                 return self.retire(now);
             }
-            if !self.may_campaign() && !self.settings.plants.has(Plant::LeaderRemovesSelfStays) {
+            if !self.may_campaign() {
                 return self.retire(now);
             }
             let Role::Leader(leader) = &mut self.role else { return };

@@ -93,7 +93,7 @@ Profiles:
   swarm  everything, each seed with its own subset      quick  at most three members and short storms
   disk   disks and power; the links are fine            watch  many watchers, deletes and compactions
   lease  many leases                                    auth   users with permissions that change
-  members waits for its feature
+  members  members are added, removed and replaced
 
 Failures are told as they are found, one line each, and at the end once per fingerprint: judge and place without what
 differs from seed to seed. At most 100 files are kept for one fingerprint.

@@ -91,12 +91,6 @@ pub const EXHIBITS: &[Exhibit] = &[
         "raft 141a265",
     ),
     exhibit(
-        Plant::LeaderRemovesSelfStays,
-        "C18",
-        "a leader that was removed keeps the lead",
-        "raft 1ebcc2d; CCF",
-    ),
-    exhibit(
         Plant::TransferNeverAborts,
         "C19",
         "a handover to a member that is gone never ends",
@@ -351,6 +345,7 @@ const fn waiting(
 }
 
 const JOINT: &str = "a request that leads to a joint configuration";
+const DOOR: &str = "members that listen to who was removed; ours refuse it at the door";
 const SLOW_APPLY: &str = "a disk on which two changes outlast an election";
 const REWRITING: &str = "a defragmentation that rewrites a file";
 
@@ -364,6 +359,7 @@ pub const WAITING: &[Waiting] = &[
     ),
     waiting("C15", "restore_drops_joint", "the joint half is lost on the way through a checkpoint", JOINT),
     waiting("C16", "auto_leave_repeats", "a joint configuration is left more than once", JOINT),
+    waiting("C18", "leader_removes_self_stays", "a leader that was removed keeps the lead", DOOR),
     waiting("C37", "defrag_skips_index_hook", "defragmentation does not carry the applied index", REWRITING),
     waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", REWRITING),
 ];
@@ -376,7 +372,6 @@ impl Exhibit {
             Plant::ConfchangeBeforeNoop
             | Plant::LearnerRefusesVote
             | Plant::PendingConfStuck
-            | Plant::LeaderRemovesSelfStays
             | Plant::PromotionNotPersisted
             | Plant::PromoteUnstarted
             | Plant::MemberupdatePromotes => Profile::Members,
