@@ -36,16 +36,9 @@ pub use loader::{Damage, Loader, Sink, Walk};
 pub use refound::{Founding, refound};
 pub use sums::{Summing, Sums};
 
-use crate::View;
-use detcd_proto::raftpb::ConfState;
+pub use crate::view::Stand;
 
-/// The place in the log that a state belongs to: of the last entry applied.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stand {
-    pub index: u64,
-    pub term: u64,
-    pub conf_state: ConfState,
-}
+use crate::View;
 
 /// No log comes near such an index or term, and whatever is counted on from one stays far from overflowing.
 const INDEX_MAX: u64 = 1 << 62;

@@ -28,7 +28,7 @@ use crate::{
     store::Change,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
-pub use boot::{Recovered, Restored, founding_entries};
+pub use boot::{Recovered, Restored};
 use checkpoints::Checkpoints;
 use ids::Ids;
 use persist::{Persist, Purpose};
