@@ -17,4 +17,4 @@ pub use elections::OneLeaderPerTerm;
 pub use halts::{HaltsWithReason, names_damage};
 pub use log::Durability;
 pub use lost_tail::SilentWithoutTail;
-pub use mirror::{FOLDER, Record, entries, entry_data, records};
+pub use mirror::{FOLDER, Record, entries, entry_data, read, records};

@@ -3,7 +3,7 @@
 //! forgotten of it, it remembers.
 use crate::{
     cluster::Cluster,
-    invariants::{FOLDER, entries},
+    invariants::{FOLDER, Record, entries, read, records},
 };
 use detcd_core::{View, state::State};
 use detcd_proto::raftpb;
@@ -24,8 +24,19 @@ impl Rebuilt {
         let editions: Vec<_> =
             cluster.living().into_iter().filter_map(|slot| Some((slot, cluster.edition(slot)?))).collect();
         let applied = editions.first()?.1.standing.applied;
-        // All wrote the same; only one that began behind the others has not written all of it.
-        let log = logs.values().find(|log| log.range(1..=applied).count() as u64 == applied)?;
+        // Those who have applied as much have the same log; only one that got a checkpoint has not written all of it. One
+        // who is cut off for good may have written what nobody else has.
+        let log = editions
+            .iter()
+            .filter(|(_, edition)| edition.standing.applied == applied)
+            .filter_map(|(slot, _)| {
+                // What it wrote last may have been lost, and what it had written before that be right.
+                let there = cluster.stage().enter(|world| read(world.disk(*slot).cached(FOLDER)))??;
+                let mut log = logs.get(slot)?.clone();
+                log.extend(there.entries.into_iter().map(|entry| (entry.index, entry)));
+                Some(log)
+            })
+            .find(|log| log.range(1..=applied).count() as u64 == applied)?;
         let mut state = State::new(&cluster.config(0));
         for entry in log.range(1..=applied).map(|(_, entry)| entry) {
             state.apply(entry, &mut Vec::new());
@@ -52,6 +63,14 @@ impl Observer for Rebuilt {
         {
             let mut logs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let log = logs.entry(member).or_default();
+            for record in records(bytes) {
+                if let Record::Checkpoint { index, term } = record
+                    && log.get(&index).is_none_or(|entry| entry.term != term)
+                {
+                    // It came from another member, and takes the place of all before it.
+                    *log = log.split_off(&(index + 1));
+                }
+            }
             for entry in entries(bytes) {
                 log.split_off(&entry.index);
                 log.insert(entry.index, entry);
