@@ -6,7 +6,7 @@
 //! whatever the world has done comes back in the list of inputs.
 //!
 //! The map, arrows pointing down only: `replica → {raft, state, wal}` · `state → command → {store, lease}`, `state → auth` ·
-//! `command → query → {view, store}` · `checkpoint → {state, view, store}` · `watch → view` · `store → tree`. `raft` sees entries as bytes and never looks inside;
+//! `command → query → {view, store}` · `checkpoint → {raft, state, wal, view}` · `watch → view` · `store → tree`. `raft` sees entries as bytes and never looks inside;
 //! `store` does not know that Raft exists; `watch` and `query` do not know the replica exists.
 #![no_std]
 #![forbid(unsafe_code)]

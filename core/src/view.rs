@@ -1,7 +1,7 @@
 //! Committed state as everybody outside the replica sees it: immutable, shared, cheap to clone.
-use crate::{Member, MemberId, auth, checkpoint::Stand, lease, state::Tally, store};
+use crate::{Member, MemberId, auth, lease, state::Tally, store};
 use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
-use detcd_proto::etcdserverpb::AlarmMember;
+use detcd_proto::{etcdserverpb::AlarmMember, raftpb::ConfState};
 
 /// One state of the cluster's data, frozen. Reads and watches live off it and never make the core wait.
 #[derive(Clone, Debug)]
@@ -31,6 +31,14 @@ pub struct Standing {
     pub is_learner: bool,
     /// This member has made its name and client URLs known: it serves.
     pub is_published: bool,
+}
+
+/// The place in the log that a state belongs to: of the last entry applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stand {
+    pub index: u64,
+    pub term: u64,
+    pub conf_state: ConfState,
 }
 
 /// A view, and the changes that led to it from the edition before.

@@ -36,16 +36,11 @@ pub use loader::{Damage, Loader, Sink, Walk};
 pub use refound::{Founding, refound};
 pub use sums::{Summing, Sums};
 
-use crate::View;
-use detcd_proto::raftpb::{ConfState, SnapshotMetadata};
+pub use crate::view::Stand;
 
-/// The place in the log that a state belongs to: of the last entry applied.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stand {
-    pub index: u64,
-    pub term: u64,
-    pub conf_state: ConfState,
-}
+use detcd_proto::raftpb::SnapshotMetadata;
+
+use crate::View;
 
 impl Stand {
     /// As a snapshot's message says it.

@@ -1,6 +1,6 @@
 //! A new cluster that begins with the state of an old one. Source: contract-cli 12.
 use super::{Loaded, Stand, View, snap};
-use crate::{ClusterId, Member, MemberId, replica::founding_entries, wal};
+use crate::{ClusterId, Member, MemberId, state::founding_entries, wal};
 use alloc::{string::String, sync::Arc, vec::Vec};
 use bytes::Bytes;
 use detcd_proto::{

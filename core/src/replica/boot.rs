@@ -12,17 +12,14 @@ use super::{
     reads::Reads,
 };
 use crate::{
-    Config, Effects, Member, Moment, Note, Plant, Rng, View,
+    Config, Effects, Moment, Note, Plant, Rng, View,
     checkpoint::Stand,
     raft::{Raft, Setup},
-    state::{
-        State, Tally,
-        member_json::{self, Described},
-    },
+    state::{State, Tally, founding_entries},
     wal,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
-use detcd_proto::{Message, etcdserverpb::Metadata, raftpb};
+use detcd_proto::{etcdserverpb::Metadata, raftpb};
 
 /// What a member left on its disk.
 #[derive(Debug)]
@@ -208,27 +205,4 @@ fn behind(
     }
     let kept = entries.split_off((wanted - first + 1) as usize);
     (entries.last().map_or(start, |base| (base.index, base.term)), kept)
-}
-
-/// One entry per member, so that the log of a cluster says from its first entry on who is in it.
-pub fn founding_entries(members: &[Member]) -> Vec<raftpb::Entry> {
-    let mut members: Vec<&Member> = members.iter().collect();
-    members.sort_by_key(|member| member.id);
-    let entry = |(place, member): (usize, &Member)| {
-        let described =
-            Described { member: Member { client_urls: Vec::new(), ..member.clone() }, is_promote: false };
-        let change = raftpb::ConfChange {
-            id: 0,
-            r#type: raftpb::ConfChangeType::ConfChangeAddNode.into(),
-            node_id: member.id.0,
-            context: Some(member_json::encode(&described).into()),
-        };
-        raftpb::Entry {
-            r#type: raftpb::EntryType::EntryConfChange.into(),
-            term: 1,
-            index: place as u64 + 1,
-            data: Some(change.encode_to_vec().into()),
-        }
-    };
-    members.into_iter().enumerate().map(entry).collect()
 }

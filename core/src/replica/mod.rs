@@ -31,7 +31,7 @@ use crate::{
     store::Change,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
-pub use boot::{Recovered, Restored, founding_entries};
+pub use boot::{Recovered, Restored};
 use checkpoints::Checkpoints;
 use detcd_proto::raftpb::MessageType;
 use ids::Ids;

@@ -4,7 +4,7 @@
 //! without space takes none that cost space, and what finds the space used up is carried out and reported. Source:
 //! contract-semantics 13.2, 13.3, 16.3.
 mod alarms;
-
+mod founding;
 mod leases;
 pub mod member_json;
 mod members;
@@ -13,6 +13,7 @@ pub mod tally;
 mod users;
 
 pub use alarms::{AlarmChange, Alarms};
+pub use founding::founding_entries;
 pub use members::{Members, shares_url};
 pub use older::published as older_publish;
 pub use tally::Tally;
