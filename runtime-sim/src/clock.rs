@@ -27,7 +27,7 @@ pub struct Timepiece {
     drift_ppm: i64,
     /// Since when it stands still.
     frozen_at_ns: Option<u64>,
-    caught_up_ns: u64,
+    jumped_ns: u64,
     wall_offset_ns: i64,
 }
 
@@ -38,7 +38,7 @@ impl Timepiece {
             shown_ns: clock.origin_ns,
             drift_ppm: clock.drift_ppm,
             frozen_at_ns: None,
-            caught_up_ns: 0,
+            jumped_ns: 0,
             wall_offset_ns: i64::try_from(clock.wall_offset_ns).unwrap_or(i64::MAX),
         }
     }
@@ -57,6 +57,7 @@ impl Timepiece {
     pub fn step(&mut self, now: u64, by_ns: u64) {
         self.set(now);
         self.shown_ns += by_ns;
+        self.jumped_ns += by_ns;
     }
 
     /// Stands still from now on.
@@ -72,13 +73,13 @@ impl Timepiece {
         if catches_up {
             let missed = (u128::from(now - since) * self.speed() / 1_000_000) as u64;
             self.shown_ns += missed;
-            self.caught_up_ns += missed;
+            self.jumped_ns += missed;
         }
     }
 
-    /// By how much it has jumped so far, each time it ran again after it had stood still.
-    pub fn caught_up(&self) -> Span {
-        Span(self.caught_up_ns)
+    /// By how much it has jumped so far, also when it caught up after it had stood still.
+    pub fn jumped(&self) -> Span {
+        Span(self.jumped_ns)
     }
 
     /// The wall clock jumps, either way.
@@ -164,7 +165,7 @@ mod tests {
             assert_eq!((clock.read(1_000), clock.world_ns(Moment(161))), (Moment(160), u64::MAX));
             clock.thaw(1_000, catches_up);
             assert_eq!(clock.read(1_000), Moment(shown));
-            assert_eq!(clock.caught_up(), Span(shown - 160));
+            assert_eq!(clock.jumped(), Span(shown - 160));
         }
     }
 }

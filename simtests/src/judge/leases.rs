@@ -39,13 +39,13 @@ const REVOCATION_NS: u64 = 1_000_000_000;
 /// A revocation that was refused comes again.
 const REFUSED_AGAIN: Span = Span::millis(500);
 
-/// What every member's clock shows, put forward by whatever any of them has caught up with so far. Of a lease's time a part
-/// may be counted by one leader, which notes what is left, and the rest by the next; if the clock of that one stood still
-/// when it began and catches up later, it counts once more what the other has counted.
+/// What every member's clock shows, put forward by whatever the others have jumped so far. Of a lease's time a part may be
+/// counted by one leader, which notes what is left, and the rest by the next: the jumps of both count. So does time twice
+/// if the clock of the second stood still when it began, and catches up.
 pub fn read_clocks(world: &World) -> Vec<Moment> {
     let clocks = || (0..world.len()).map(|slot| world.clock_of(slot));
-    let caught_up = clocks().fold(Span::ZERO, |sum, clock| sum + clock.caught_up());
-    clocks().map(|clock| clock.read(world.now()) + caught_up).collect()
+    let jumped = clocks().fold(Span::ZERO, |sum, clock| sum + clock.jumped());
+    clocks().map(|clock| clock.read(world.now()) + Span(jumped.0 - clock.jumped().0)).collect()
 }
 
 /// The last promise for a lease.
