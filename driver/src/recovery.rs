@@ -104,7 +104,7 @@ async fn choose<R: Runtime>(rt: &R, log: &Replayed, plants: Plants) -> Result<Op
         let path = if is_foreign { files::backend() } else { image };
         let loaded = async {
             if is_foreign {
-                load_backend(rt, *start, plants).await
+                load_backend(rt, log, *start, plants).await
             } else {
                 load(rt, *start, &parts, plants).await
             }
@@ -212,10 +212,21 @@ async fn load<R: Runtime>(
 
 /// A file in the place of a real etcd's backend, as a restored snapshot has it: it has no sums, and is taken if it is of
 /// just this index. A real etcd's own is ahead of it, and has to be imported.
-async fn load_backend<R: Runtime>(rt: &R, start: Start, plants: Plants) -> Result<Restored, Unusable> {
+async fn load_backend<R: Runtime>(
+    rt: &R,
+    log: &Replayed,
+    start: Start,
+    plants: Plants,
+) -> Result<Restored, Unusable> {
     let mut image = rt.disk().open(&files::backend()).await?;
     let bytes = image.len().await?;
-    restored(&mut image, bytes, start, plants).await
+    let mut restored = restored(&mut image, bytes, start, plants).await?;
+    // etcd's own restore leaves the voters of the old cluster in the file; the log's mark has the new ones.
+    let mark = log.snapshots.iter().rev().find(|mark| (mark.index, mark.term) == (start.index, start.term));
+    if let Some(conf_state) = mark.and_then(|mark| mark.conf_state.clone()) {
+        restored.stand.conf_state = conf_state;
+    }
+    Ok(restored)
 }
 
 async fn restored(

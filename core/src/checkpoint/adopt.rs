@@ -104,13 +104,12 @@ fn stand_of(
             .or(of_snapshot.map(|metadata| metadata.term))
             .ok_or("missing term information")?;
     }
-    if stand.conf_state.voters.is_empty() {
-        let (begun, from) = metadata.map_or((Membership::default(), 0), |metadata| {
-            (Membership::of(&metadata.conf_state), metadata.index)
-        });
-        if log.entries.first().is_some_and(|first| first.index > from + 1) {
-            return Err("neither backend, log nor snapshot say who the members were".to_string());
-        }
+    let (begun, from) = metadata.map_or((Membership::default(), 0), |metadata| {
+        (Membership::of(&metadata.conf_state), metadata.index)
+    });
+    // What a restored backend says of the members is of the cluster that it was taken from.
+    let is_told = log.entries.first().map_or(from > 0, |first| first.index <= from + 1);
+    if is_told {
         let mut membership = begun;
         for entry in log.entries.iter().filter(|entry| entry.index > from && entry.index <= stand.index) {
             let data = entry.data.clone().unwrap_or_default();
@@ -126,6 +125,8 @@ fn stand_of(
             membership = membership.changed(&change).unwrap_or(membership);
         }
         stand.conf_state = membership.conf_state();
+    } else if stand.conf_state.voters.is_empty() {
+        return Err("neither backend, log nor snapshot say who the members were".to_string());
     }
     Ok(stand)
 }
