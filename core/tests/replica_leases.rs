@@ -97,6 +97,9 @@ impl Alone {
                 | Effect::Tokens(_)
                 | Effect::Peers(_)
                 | Effect::WriteCheckpoint { .. }
+                | Effect::SendCheckpoint { .. }
+                | Effect::StageCheckpoint { .. }
+                | Effect::DropCheckpoint { .. }
                 | Effect::Forget { .. }
                 | Effect::Note(_) => {}
             }

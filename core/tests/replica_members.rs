@@ -51,6 +51,9 @@ impl One {
                 | Effect::Tokens(_)
                 | Effect::Peers(_)
                 | Effect::WriteCheckpoint { .. }
+                | Effect::SendCheckpoint { .. }
+                | Effect::StageCheckpoint { .. }
+                | Effect::DropCheckpoint { .. }
                 | Effect::Forget { .. }
                 | Effect::Note(_) => {}
             }
