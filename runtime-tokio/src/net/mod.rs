@@ -125,9 +125,9 @@ impl Net {
         self.0.news.send(news).ok();
     }
 
-    /// Hands a stream to the driver. An error: too many wait already.
-    fn begin_inbound(&self, inbound: Inbound) -> Result<(), mpsc::error::TrySendError<Inbound>> {
-        self.0.inbound.try_send(inbound)
+    /// Hands a stream to the driver. False: too many wait already.
+    fn begin_inbound(&self, inbound: Inbound) -> bool {
+        self.0.inbound.try_send(inbound).is_ok()
     }
 
     async fn arrive_in_turn(&self, arrival: Arrival) {

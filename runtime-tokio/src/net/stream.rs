@@ -66,7 +66,7 @@ pub async fn take(net: &Net, request: Request<Incoming>) -> Answer {
     let peer = net.peer(MemberId(message.from));
     let (tell, driver_body) = pipe(PIECES_MAX);
     let (said, awaited) = verdict();
-    if net.begin_inbound(Inbound { message, body: driver_body, verdict: said }).is_err() {
+    if !net.begin_inbound(Inbound { message, body: driver_body, verdict: said }) {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "too many snapshots wait to be received");
     }
     let word = match pass_on(&mut body, tell, peer.as_deref()).await {
