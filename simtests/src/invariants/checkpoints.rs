@@ -4,7 +4,7 @@ use super::mirror::{FOLDER, Record, read, records};
 use detcd_core::{
     Plants,
     checkpoint::{Loader, Stand, Sums, snap},
-    wal::Start,
+    wal::{Replayed, Start},
 };
 use detcd_runtime_sim::{Happening, Observer, Slot, World};
 use std::collections::BTreeMap;
@@ -30,9 +30,10 @@ impl Checkpoints {
     /// The log is about to say that a checkpoint is there.
     fn marking(&mut self, member: Slot, index: u64, term: u64, world: &mut World) {
         let disk = world.disk(member);
-        if let Some(Some(log)) = read(disk.cached(FOLDER))
-            && !log.entries.iter().any(|entry| (entry.index, entry.term) == (index, term))
-        {
+        // One that is damaged may have led there or not.
+        let leads =
+            |log: Replayed| log.entries.iter().any(|entry| (entry.index, entry.term) == (index, term));
+        if !read(disk.cached(FOLDER)).flatten().is_some_and(leads) {
             self.jumped.insert(member, index);
         }
         let files: BTreeMap<&str, &[u8]> = disk
