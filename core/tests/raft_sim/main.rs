@@ -157,10 +157,6 @@ mod plants {
         is_caught(Plant::ProbeNeverResumes, 300);
     }
     #[test]
-    fn compacted_term_zero_is_caught() {
-        is_caught(Plant::CompactedTermZero, 300);
-    }
-    #[test]
     fn pagination_loses_commits_is_caught() {
         is_caught(Plant::PaginationLosesCommits, 300);
     }
