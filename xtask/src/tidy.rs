@@ -90,7 +90,7 @@ fn read(root: &Path, below: &str, tree: &mut Tree) -> Result<(), Failure> {
         let kind = entry.file_type()?;
         if kind.is_dir() && !(name == "target" || name == ".git" || name.ends_with(".etcd")) {
             read(root, &path, tree)?;
-        } else if kind.is_file() && name != "Cargo.lock" {
+        } else if kind.is_file() && name != "Cargo.lock" && name != ".git" {
             let Ok(text) = String::from_utf8(fs::read(entry.path())?) else { continue };
             if name.ends_with(".rs") {
                 tree.rust.push(Source::new(path, text));

@@ -36,6 +36,7 @@ pub const ALL: &[Rule] = &[
     Rule { name: "length", asks: "a source file has at most 600 lines", check: length },
     Rule { name: "first-line", asks: "a source file begins with `//!` and its reason", check: first_line },
     Rule { name: "lints", asks: "every crate takes the workspace's lints", check: lints },
+    Rule { name: "calls", asks: "docs/api.md has a row for every call of every service", check: calls },
     Rule { name: "machine", asks: "no path of somebody's machine, no conflict marker", check: machine },
 ];
 
@@ -102,6 +103,24 @@ fn promise(tree: &Tree, report: Report) {
     for (path, line) in PROMISES {
         if !tree.file(path).is_some_and(|text| text.contains(line)) {
             report(path, 0, format!("does not say `{}`", line.replace('\n', " ")));
+        }
+    }
+}
+
+/// Where it is told how far each call has come.
+const CALLS: &str = "docs/api.md";
+
+fn calls(tree: &Tree, report: Report) {
+    let Some(told) = tree.file(CALLS) else { return };
+    for (path, text) in tree.other.iter().filter(|(path, _)| path.ends_with(".proto")) {
+        let mut service = "";
+        for (at, line) in text.lines().enumerate() {
+            let word = |keyword: &str| line.trim().strip_prefix(keyword)?.split([' ', '(']).next();
+            service = word("service ").unwrap_or(service);
+            let Some(call) = word("rpc ") else { continue };
+            if !told.contains(&format!("| `{service}/{call}` |")) {
+                report(path, at + 1, format!("`{service}/{call}` has no row in {CALLS}"));
+            }
         }
     }
 }

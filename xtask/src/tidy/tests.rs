@@ -179,3 +179,13 @@ fn a_crate_must_make_its_promises() {
     assert_eq!(promises("//! m\n#![no_std]\n"), 1);
     assert_eq!(promises("//! m\n"), 2);
 }
+
+#[test]
+fn a_call_without_a_row_is_found() {
+    let proto = "service KV {\n  rpc Range(A) returns (B);\n  rpc Put (A) returns (B);\n}\n";
+    let other = [("docs/api.md", "| `KV/Range` | yes |\n"), ("proto/proto/kv.proto", proto)];
+    let other = other.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
+    let lines: Vec<usize> =
+        found(&Tree { rust: vec![], other }, "calls").iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [3]);
+}
