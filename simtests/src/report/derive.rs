@@ -303,16 +303,18 @@ pub fn faults(events: &[Recorded]) -> Vec<Fault> {
 
 /// `X for 12 ms: rest` is `X: rest` for so long, `X of m1 for 12 us` is `X of m1`. What a judge says has a colon first.
 fn lasting(line: &str) -> Option<(String, u64)> {
-    let (what, rest) = line.split_once(" for ")?;
-    let (number, rest) = rest.split_once(' ')?;
-    let number: u64 = number.parse().ok()?;
-    if what.contains(':') {
-        return None;
-    }
-    match rest {
-        "us" => Some((what.to_owned(), number * 1_000)),
-        _ => Some((format!("{what}: {}", rest.strip_prefix("ms: ")?), number * 1_000_000)),
-    }
+    line.match_indices(" for ").find_map(|(at, word)| {
+        let (what, rest) = (&line[..at], &line[at + word.len()..]);
+        let (number, rest) = rest.split_once(' ')?;
+        let number: u64 = number.parse().ok()?;
+        if what.contains(':') {
+            return None;
+        }
+        match rest {
+            "us" => Some((what.to_owned(), number * 1_000)),
+            _ => Some((format!("{what}: {}", rest.strip_prefix("ms: ")?), number * 1_000_000)),
+        }
+    })
 }
 
 #[cfg(test)]
