@@ -102,8 +102,6 @@ plants! {
     ReadonlyEntryKeepsIndex = "readonly_entry_keeps_index",
     /// C39: after a jump of the state the member goes on counting from where it was.
     SnapshotIndexOverwritten = "snapshot_index_overwritten",
-    /// C41: a checkpoint that arrives while another is taken in takes its place.
-    TwoSnapshotsQuick = "two_snapshots_quick",
     /// C42: a member whose log ends before its own commit index votes and acknowledges as before.
     LostTailStillVotes = "lost_tail_still_votes",
     /// C43: a record of the log that does not match its checksum is read as valid.

@@ -214,7 +214,9 @@ impl Progress {
             return Ok(None);
         }
         let index = self.next - 1;
-        let knows_no_term = || limits.plants.has(Plant::CompactedTermZero).then_some(0);
+        // With entries to send it would never come to an end.
+        let is_bare = full || matches!(self.mode, Mode::Probe { .. });
+        let knows_no_term = || (is_bare && limits.plants.has(Plant::CompactedTermZero)).then_some(0);
         let Some(log_term) = log.term(index).or_else(knows_no_term) else { return Err(self.next) };
         let entries =
             if full { alloc::vec::Vec::new() } else { log.slice(self.next, u64::MAX, limits.message_bytes) };

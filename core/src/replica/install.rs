@@ -44,8 +44,7 @@ impl Replica {
         self.raft.step(now, from, message);
         let offer = self.raft.take_offer();
         // Of two in quick succession the second must wait: the leader sends it again if it is still needed.
-        let is_free =
-            matches!(self.install.stage, Stage::Idle) || self.config.plants.has(Plant::TwoSnapshotsQuick);
+        let is_free = matches!(self.install.stage, Stage::Idle);
         match offer.filter(|_| is_free) {
             Some(snapshot) => {
                 self.notes.push(Note::SnapshotApplying { index: snapshot.index, applied: self.applied });

@@ -196,12 +196,6 @@ pub const EXHIBITS: &[Exhibit] = &[
         "etcd #13933",
     ),
     exhibit(
-        Plant::TwoSnapshotsQuick,
-        "C41",
-        "a second checkpoint arrives while the first is taken in",
-        "etcd #18055",
-    ),
-    exhibit(
         Plant::LostTailStillVotes,
         "C42",
         "a member that lost synced entries votes as before",
@@ -349,6 +343,8 @@ const DOOR: &str = "members that listen to who was removed; ours refuse it at th
 const SLOW_APPLY: &str = "a disk on which two changes outlast an election";
 const REWRITING: &str = "a defragmentation that rewrites a file";
 
+const HASTE: &str = "leaders that send a second checkpoint before the first is answered; ours wait";
+
 pub const WAITING: &[Waiting] = &[
     waiting("C11", "joint_union_quorum", "a joint configuration counts one majority of the union", JOINT),
     waiting(
@@ -362,6 +358,7 @@ pub const WAITING: &[Waiting] = &[
     waiting("C18", "leader_removes_self_stays", "a leader that was removed keeps the lead", DOOR),
     waiting("C37", "defrag_skips_index_hook", "defragmentation does not carry the applied index", REWRITING),
     waiting("C40", "apply_snapshot_vs_defrag", "a checkpoint arrives during defragmentation", REWRITING),
+    waiting("C41", "two_snapshots_quick", "a second checkpoint arrives while the first is taken in", HASTE),
 ];
 
 impl Exhibit {
