@@ -1,7 +1,7 @@
 //! The KV service.
 use super::{
     Api, status,
-    stream::{Fed, fed},
+    stream::{Fed, in_pieces},
 };
 use crate::generated::etcdserverpb::kv_server::Kv;
 use detcd_proto::etcdserverpb::{
@@ -29,22 +29,7 @@ impl Kv for Api {
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
         let cut = self.cut(&request);
         let mut pieces = self.asked_by(&request).range_stream(request.into_inner()).await.map_err(status)?;
-        let (feeder, answers) = fed(PIECES_WAITING_MAX);
-        tokio::spawn(async move {
-            let feed = async {
-                while let Some(piece) = pieces.next_piece() {
-                    // A caller who has left wants nothing more.
-                    if feeder.send(Ok(piece)).await.is_err() {
-                        return;
-                    }
-                }
-            };
-            tokio::select! {
-                () = feed => {}
-                why = cut => { feeder.send(Err(why)).await.ok(); }
-            }
-        });
-        Ok(Response::new(answers))
+        Ok(Response::new(in_pieces(PIECES_WAITING_MAX, move || pieces.next_piece(), cut)))
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {

@@ -1,7 +1,7 @@
 //! The Maintenance service.
 use super::{
     Api, status,
-    stream::{Fed, fed},
+    stream::{Fed, in_pieces},
 };
 use crate::generated::etcdserverpb::maintenance_server::Maintenance;
 use detcd_proto::etcdserverpb::{
@@ -50,22 +50,7 @@ impl Maintenance for Api {
     ) -> Result<Response<Self::SnapshotStream>, Status> {
         let cut = self.cut(&request);
         let mut pieces = self.asked_by(&request).snapshot().await.map_err(status)?;
-        let (feeder, answers) = fed(PIECES_WAITING_MAX);
-        tokio::spawn(async move {
-            let feed = async {
-                while let Some(piece) = pieces.next_piece() {
-                    // A caller who has left wants nothing more.
-                    if feeder.send(Ok(piece)).await.is_err() {
-                        return;
-                    }
-                }
-            };
-            tokio::select! {
-                () = feed => {}
-                why = cut => { feeder.send(Err(why)).await.ok(); }
-            }
-        });
-        Ok(Response::new(answers))
+        Ok(Response::new(in_pieces(PIECES_WAITING_MAX, move || pieces.next_piece(), cut)))
     }
 
     async fn move_leader(

@@ -27,6 +27,31 @@ pub fn fed<T>(waiting_max: usize) -> (Feeder<T>, Fed<T>) {
     (feeder, Fed(receiver))
 }
 
+/// What `next` makes, until it has no more or `cut` says why it ends; at most `waiting_max` pieces are made ahead of
+/// the caller.
+pub fn in_pieces<T: Send + 'static>(
+    waiting_max: usize,
+    mut next: impl FnMut() -> Option<T> + Send + 'static,
+    cut: impl Future<Output = Status> + Send + 'static,
+) -> Fed<T> {
+    let (feeder, answers) = fed(waiting_max);
+    tokio::spawn(async move {
+        let feed = async {
+            while let Some(piece) = next() {
+                // A caller who has left wants nothing more.
+                if feeder.send(Ok(piece)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = feed => {}
+            why = cut => { feeder.send(Err(why)).await.ok(); }
+        }
+    });
+    answers
+}
+
 impl<T> Stream for Fed<T> {
     type Item = Result<T, Status>;
 
